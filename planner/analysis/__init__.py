@@ -1,0 +1,1 @@
+"""Pure table -> table: risk and its bounds, recommendation, summaries. Draws nothing."""

@@ -1,0 +1,1 @@
+"""YAML -> frozen specs; every problem reported at once with its place."""

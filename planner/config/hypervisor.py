@@ -1,0 +1,85 @@
+"""The hypervisor part of a config: which mechanisms run, by whose rules. Presets are in `presets/*.yaml`."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from planner.config.quantities import BytesPerSecond, Fraction, Seconds
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PageSharingSpec(_Spec):
+    """Transparent page sharing (ESXi) or kernel same-page merging (Linux)."""
+
+    enabled: bool = Field(default=True, description="Whether pages of equal content are merged")
+    salting: bool = Field(default=True, description="true: only within a VM (ESXi since 2014); false: between VMs, too")
+    scan_order: Literal["random", "sequential"] = Field(default="random", description="Random (ESXi) or in turn (KSM)")
+    two_passes: bool = Field(default=False, description="Merge only pages unchanged since the last scan (KSM)")
+    full_scan: Seconds = Field(default=3600.0, gt=0, description="Wanted time to scan a whole VM (Mem.ShareScanTime)")
+    pages_per_s_per_vm: float = Field(default=1024.0, gt=0, description="Cap per VM (Mem.ShareRateMax)")
+    pages_per_s_per_host: float = Field(default=81_920.0, gt=0, description="Cap per host (Mem.ShareScanGHz)")
+    break_large_pages_below: float = Field(
+        default=4.0, ge=0,
+        description="Share 2 MiB-backed pages once free memory is under this multiple of minFree; 0: never",
+    )  # fmt: skip
+
+
+class BallooningSpec(_Spec):
+    """The balloon driver in the guest."""
+
+    enabled: bool = Field(default=True, description="Whether the host inflates balloons")
+    max_fraction: Fraction = Field(default=0.65, ge=0, le=1, description="Largest balloon (Mem.CtlMaxPercent)")
+    inflate: BytesPerSecond = Field(default=50.0 * 2**20, gt=0, description="Inflation rate of one VM")
+    deflate: BytesPerSecond = Field(default=1024.0 * 2**20, gt=0, description="Deflation rate of one VM")
+
+
+class CompressionSpec(_Spec):
+    """Compression cache in front of the swap device."""
+
+    enabled: bool = Field(default=True, description="Whether pages are compressed before they are swapped")
+    max_fraction: Fraction = Field(
+        default=0.10, ge=0, le=1, description="Cache cap, of the VM's memory (Mem.MemZipMaxPct)"
+    )
+    compressible_fraction: Fraction = Field(
+        default=0.5, ge=0, le=1, description="Share of pages that fit in half a page; assumption, workload-dependent"
+    )
+    decompress: Seconds = Field(default=20e-6, ge=0, description="Time to decompress a page")
+
+
+class SwapSpec(_Spec):
+    """Host-level swapping."""
+
+    enabled: bool = Field(default=True, description="Whether the host swaps guest pages out")
+    victims: Literal["random", "lru"] = Field(
+        default="random", description="Random (ESXi) or least recently used (Linux)"
+    )
+
+
+class HypervisorSpec(_Spec):
+    """One hypervisor's memory policy."""
+
+    preset: str = Field(description="Preset that the values started from")
+    large_pages: bool = Field(default=True, description="Back guests with 2 MiB pages")
+    min_free_fraction: Fraction | None = Field(
+        default=None,
+        gt=0,
+        lt=0.5,
+        description="Free memory target, of RAM; omitted: sliding scale (Mem.MemMinFreePct = 0)",
+    )
+    state_thresholds: tuple[float, float, float, float] = Field(
+        default=(1.0, 0.64, 0.32, 0.16), description="clear, soft, hard, low: multiples of minFree"
+    )
+    state_margin: Fraction = Field(
+        default=0.1, ge=0, le=1, description="A better state needs this much more free memory (hysteresis)"
+    )
+    idle_memory_tax: Fraction = Field(default=0.75, ge=0, lt=1, description="Tax on idle memory (Mem.IdleTax)")
+    page_sharing: PageSharingSpec = Field(default=PageSharingSpec(), description="Page sharing")
+    ballooning: BallooningSpec = Field(default=BallooningSpec(), description="Ballooning")
+    compression: CompressionSpec = Field(default=CompressionSpec(), description="Compression")
+    swap: SwapSpec = Field(default=SwapSpec(), description="Host swapping")
+    vm_overhead_base: float = Field(default=14.4, ge=0, description="Overhead memory of a VM: constant part [MiB]")
+    vm_overhead_per_vcpu: float = Field(default=4.0, ge=0, description="... per vCPU [MiB]")
+    vm_overhead_per_memory: float = Field(default=0.0074, ge=0, description="... per MiB of configured memory [MiB]")

@@ -1,0 +1,162 @@
+"""The shape of a config: frozen pydantic models, unknown keys refused, a description on every field.
+
+Covers one sweep: fleet, hypervisor policy, workload assumptions, objective, axes and fidelity. Cross-field rules are in
+`check.py`; reading YAML, presets and overrides in `load.py`. Units inside: bytes, seconds, fractions.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from planner.config.hypervisor import HypervisorSpec
+from planner.config.quantities import Bytes, BytesPerSecond, Fraction, Seconds
+
+SCHEMA_VERSION = 1
+
+
+class Spec(BaseModel):
+    """Base of all specs: immutable, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HostGroupSpec(Spec):
+    """Hosts of one kind."""
+
+    name: str = Field(min_length=1, description="Prefix of the host names: esx-01, esx-02, ...")
+    count: int = Field(ge=1, le=100_000, description="How many hosts of this kind there are")
+    memory: Bytes = Field(gt=0, description="Installed RAM of one host")
+    cores: int = Field(ge=1, description="Physical cores of one host")
+    reserved: Bytes = Field(
+        default=512 * 2**20, ge=0,
+        description="RAM kept for the hypervisor itself; OpenStack Nova's reserved_host_memory_mb is the default",
+    )  # fmt: skip
+    cpu: str = Field(default="sapphire-rapids", description="CPU preset: TLB sizes and walk costs")
+    swap: str = Field(default="nvme", description="Swap device preset: latency and throughput")
+
+
+class VmSpec(Spec):
+    """One VM, or `count` alike, written out in the config."""
+
+    name: str = Field(min_length=1, description="Name of the VM; with count > 1 the prefix of the names")
+    count: int = Field(default=1, ge=1, description="How many VMs alike")
+    memory: Bytes = Field(gt=0, description="Configured memory (vRAM)")
+    vcpus: int = Field(default=2, ge=1, description="Virtual CPUs")
+    granted: Fraction | None = Field(
+        default=None, gt=0, le=1, description="Share of the configured memory that the guest ever touches"
+    )
+    active: Fraction | None = Field(
+        default=None, ge=0, le=1, description="Mean share of the configured memory touched within a tick"
+    )
+    group: str | None = Field(default=None, description="Tenant group: VMs whose demand moves together")
+    image: str | None = Field(default=None, description="Image it was cloned from: VMs that share content")
+    shares: int | None = Field(default=None, ge=0, description="Memory shares; default 10 per MiB (normal)")
+    reservation: Bytes = Field(default=0, ge=0, description="Memory that is never reclaimed")
+    limit: Bytes | None = Field(default=None, gt=0, description="Most host memory it may consume")
+    balloon_driver: bool = Field(default=True, description="Whether the guest runs a balloon driver")
+    host: str | None = Field(default=None, description="Host it runs on today, for as-is placement")
+
+
+class GeneratedVms(Spec):
+    """VMs drawn from a fitted generator."""
+
+    generate: str = Field(description="Name of a fitted generator", examples=["managed-hosting"])
+    count: int = Field(ge=1, le=1_000_000, description="How many VMs to draw")
+
+
+class ImportedVms(Spec):
+    """VMs and their demand from a fleet directory written by `planner import`."""
+
+    fleet: str = Field(description="Fleet directory, absolute or relative to the config file")
+
+
+class FleetSpec(Spec):
+    """Hosts, and the VMs that run on them."""
+
+    hosts: tuple[HostGroupSpec, ...] = Field(min_length=1, description="Kinds of host")
+    vms: GeneratedVms | ImportedVms | Annotated[tuple[VmSpec, ...], Field(min_length=1)] = Field(
+        description="Generated, imported or listed VMs"
+    )
+
+
+class WorkloadSpec(Spec):
+    """Assumptions that traces leave open. Each default is discussed in docs/model."""
+
+    tail: Literal["low", "middle", "high"] = Field(
+        default="middle", description="How often rarely touched pages are touched again; the report shows all three"
+    )
+    zero_fraction: Fraction = Field(default=0.03, ge=0, le=1, description="Share of granted pages that stay zero")
+    self_shared_fraction: Fraction = Field(
+        default=0.085, ge=0, le=1, description="Share of granted pages duplicated within their VM"
+    )
+    image_shared_fraction: Fraction = Field(
+        default=0.015, ge=0, le=1, description="Share of granted pages common to all VMs of an image"
+    )
+    guest_free_fraction: Fraction = Field(
+        default=0.06, ge=0, le=1, description="Share of granted pages on the guest's free list"
+    )
+    guest_cache_fraction: Fraction = Field(
+        default=0.30, ge=0, le=1, description="Share of granted pages that are clean page cache"
+    )
+    guest_kernel_fraction: Fraction = Field(
+        default=0.05, ge=0, le=1, description="Share of granted pages the guest can never give back"
+    )
+    write_fraction: Fraction = Field(
+        default=0.3, ge=0, le=1, description="Share of first touches in a tick that write to the page"
+    )
+    shared_write_fraction: Fraction = Field(
+        default=0.002, ge=0, le=1, description="The same for pages whose content is shareable (text, zero, common)"
+    )
+
+
+class SloSpec(Spec):
+    """When a host counts as broken, and how many may be."""
+
+    swap_in: BytesPerSecond = Field(default=float(2**20), gt=0, description="Swap-in rate of a host that is too much")
+    for_more_than: Seconds = Field(default=300.0, ge=0, description="... when it lasts longer than this")
+    hosts_affected: Fraction = Field(default=0.05, gt=0, le=1, description="Share of hosts that may break it")
+    confidence: Fraction = Field(default=0.95, gt=0.5, lt=1, description="Confidence of every bound")
+
+
+class SweepSpec(Spec):
+    """What is varied."""
+
+    overcommit_ratio: tuple[float, ...] = Field(
+        default=(1.0, 1.2, 1.4, 1.6, 1.8, 2.0),
+        min_length=1,
+        description="Limits on configured / usable memory of a host",
+    )
+    placement: tuple[str, ...] = Field(default=("first-fit",), min_length=1, description="Placement strategies")
+    replicates: int = Field(default=8, ge=1, le=10_000, description="Independent draws of every scenario")
+    axes: dict[str, tuple[bool | float | str, ...]] = Field(
+        default={}, description="Further axes: any config path and its values"
+    )
+
+
+class FidelitySpec(Spec):
+    """How finely memory is sampled."""
+
+    pages_per_vm: int = Field(
+        default=256,
+        ge=8,
+        le=1_000_000,
+        description="Sampled pages of a VM of mean size; all VMs share one sampling rate",
+    )
+
+
+class PlannerConfig(Spec):
+    """A whole config."""
+
+    schema_version: Literal[1] = Field(description="Version of this format")
+    seed: int = Field(ge=0, lt=2**63, description="Root of all random draws")
+    fleet: FleetSpec = Field(description="Hosts and VMs")
+    hypervisor: HypervisorSpec = Field(description="Preset name, or {preset: NAME, ...overrides}")
+    workload: WorkloadSpec = Field(default=WorkloadSpec(), description="Assumptions about guests")
+    horizon: Seconds = Field(gt=0, description="Simulated time")
+    tick: Seconds = Field(default=300.0, gt=0, description="Simulated step")
+    question: Literal["consolidate", "grow"] = Field(
+        default="consolidate", description="consolidate: these VMs, how few hosts? grow: these hosts, how many VMs?"
+    )
+    slo: SloSpec = Field(default=SloSpec(), description="Objective that the recommendation must meet")
+    sweep: SweepSpec = Field(default=SweepSpec(), description="Axes and replicates")
+    fidelity: FidelitySpec = Field(default=FidelitySpec(), description="Sampling")

@@ -1,0 +1,1 @@
+"""One host's memory virtualization stack: state, order of a tick, results."""

@@ -1,0 +1,84 @@
+"""What one host simulation is given and what it gives back. Plain values: they pickle and hash, no arrays of demand."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from planner.config.hypervisor import HypervisorSpec
+from planner.config.spec import SloSpec, WorkloadSpec
+
+
+@dataclass(frozen=True)
+class SwapDevice:
+    """Where pages are swapped to.
+
+    Attributes
+    ----------
+    latency_s : float
+        Time to read 4 KiB at queue depth 1. [s]
+    reads_per_s : float
+        Sustained 4 KiB random reads. [1/s]
+    """
+
+    name: str
+    latency_s: float
+    reads_per_s: float
+
+
+@dataclass(frozen=True)
+class HostHardware:
+    """One host. Memory in bytes; `reserved_bytes` is kept by the hypervisor itself."""
+
+    name: str = field(compare=False)
+    memory_bytes: int
+    reserved_bytes: int
+    cores: int
+    cpu: str
+    swap: SwapDevice
+
+
+@dataclass(frozen=True)
+class HostProblem:
+    """One host, its VMs and the rules, for one replicate. Equal problems have equal results.
+
+    Attributes
+    ----------
+    vm_idx : tuple of int
+        Rows of the VM table of the fleet's demand source, ascending.
+    page_scale : int
+        4 KiB pages that one sampled page stands for; 1 is exact mode.
+
+    Notes
+    -----
+    Hashable; the host's name takes no part in equality, so that the same host problem met in two scenarios is
+    recognised and simulated once.
+    """
+
+    host: HostHardware
+    hypervisor: HypervisorSpec
+    workload: WorkloadSpec
+    slo: SloSpec
+    seed: int
+    replicate: int
+    vm_idx: tuple[int, ...]
+    page_scale: int
+
+
+@dataclass(frozen=True)
+class HostResult:
+    """What happened on one host.
+
+    Attributes
+    ----------
+    host_row : dict
+        Values of the simulated columns of `schema.HOST_COLUMNS`, one number (or list) each.
+    vm_rows : dict
+        Values of the simulated columns of `schema.VM_COLUMNS`: arrays of shape (n_vms,) in the order of `vm_idx`.
+    timeline : int64 array, shape (n_ticks, len(TIMELINE_COLUMNS)), or None
+        Host counters by tick; kept only where asked for.
+    """
+
+    host_row: dict[str, Any]
+    vm_rows: dict[str, np.ndarray]
+    timeline: np.ndarray | None = field(default=None)

@@ -1,0 +1,1 @@
+"""Foreign inventories and traces -> fleet files, and nothing else."""

@@ -1,0 +1,1 @@
+"""Placement strategies, one per file, behind one Protocol and registry."""

@@ -1,0 +1,120 @@
+"""Every column of the result tables: name, dtype, unit, meaning. Declared here once, stored in the Parquet files.
+
+Rows of `hosts.parquet` are keyed by (scenario_id, replicate, host), rows of `vms.parquet` by (scenario_id, replicate,
+vm). Columns marked `simulated` come from the host simulation, the others from the coordinator.
+"""
+
+from typing import NamedTuple
+
+RESULTS_VERSION = 1
+SLOWDOWN_BIN_EDGES_PER_DECADE = 8
+SLOWDOWN_DECADES = (-5, 3)
+N_SLOWDOWN_BINS = SLOWDOWN_BIN_EDGES_PER_DECADE * (SLOWDOWN_DECADES[1] - SLOWDOWN_DECADES[0]) + 2
+"""Bins of (slowdown - 1): one below 1e-5, eight per decade up to 1e3, one above."""
+
+
+class Column(NamedTuple):
+    """One column. dtype: an Arrow type name ("int64", "float64", "string", "bool", "list<int64>")."""
+
+    name: str
+    dtype: str
+    unit: str
+    meaning: str
+    simulated: bool = True
+
+
+_KEYS = (
+    Column("scenario_id", "int64", "", "Scenario, position in the manifest's list", simulated=False),
+    Column("replicate", "int64", "", "Replicate", simulated=False),
+    Column("host", "string", "", "Name of the host", simulated=False),
+)
+
+HOST_COLUMNS = (
+    *_KEYS,
+    Column("status", "string", "", '"ok", or why the host\'s simulation failed', simulated=False),
+    Column("vms", "int64", "", "VMs placed on the host", simulated=False),
+    Column("configured_bytes", "int64", "bytes", "Sum of the configured memory of its VMs", simulated=False),
+    Column("usable_bytes", "int64", "bytes", "RAM less hypervisor and VM overhead memory", simulated=False),
+    Column("vcpus", "int64", "", "Sum of the vCPUs of its VMs", simulated=False),
+    Column("granted_bytes_mean", "float64", "bytes", "Guest memory touched since power-on, mean over ticks"),
+    Column("granted_bytes_max", "int64", "bytes", "... largest over ticks"),
+    Column("active_bytes_mean", "float64", "bytes", "Guest memory touched within a tick, mean over ticks"),
+    Column("active_bytes_max", "int64", "bytes", "... largest over ticks"),
+    Column("consumed_bytes_mean", "float64", "bytes", "Host memory in use for guest memory, mean over ticks"),
+    Column("free_bytes_min", "int64", "bytes", "Free host memory, smallest over ticks"),
+    Column("private_bytes_mean", "float64", "bytes", "Guest memory with a frame of its own, mean over ticks"),
+    Column("shared_bytes_mean", "float64", "bytes", "Guest memory mapped to shared frames, mean over ticks"),
+    Column("shared_saved_bytes_mean", "float64", "bytes", "Host memory saved by page sharing, mean over ticks"),
+    Column("ballooned_bytes_mean", "float64", "bytes", "Guest memory in balloons, mean over ticks"),
+    Column("evicted_bytes_mean", "float64", "bytes", "Guest memory paged out or dropped by guests, not ballooned"),
+    Column("compressed_bytes_mean", "float64", "bytes", "Guest memory in the compression cache, mean over ticks"),
+    Column("compressed_saved_bytes_mean", "float64", "bytes", "Host memory saved by compression, mean over ticks"),
+    Column("swapped_bytes_mean", "float64", "bytes", "Guest memory on the swap device, mean over ticks"),
+    Column("swapped_bytes_max", "int64", "bytes", "... largest over ticks"),
+    Column("swap_in_bytes_per_s_mean", "float64", "bytes/s", "Read from the swap device, mean over ticks"),
+    Column("swap_in_bytes_per_s_p99", "float64", "bytes/s", "... 99th percentile over ticks"),
+    Column("swap_in_bytes_per_s_max", "float64", "bytes/s", "... largest over ticks"),
+    Column("swap_out_bytes_per_s_mean", "float64", "bytes/s", "Written to the swap device, mean over ticks"),
+    Column("guest_paging_bytes_per_s_mean", "float64", "bytes/s", "Read back by guests after ballooning, mean"),
+    Column("denied_bytes", "int64", "bytes", "Guest memory that could not be backed: nothing left to reclaim"),
+    Column("cow_break_bytes_per_s_mean", "float64", "bytes/s", "Shared pages copied because they were written to"),
+    Column("slo_broken_s", "float64", "s", "Time in runs of ticks that break the objective"),
+    Column("slo_is_broken", "bool", "", "Whether the host broke the objective at least once (or denied memory)"),
+    Column("state_high_s", "float64", "s", "Time in memory state high (none or light reclaim)"),
+    Column("state_clear_s", "float64", "s", "Time in memory state clear"),
+    Column("state_soft_s", "float64", "s", "Time in memory state soft"),
+    Column("state_hard_s", "float64", "s", "Time in memory state hard"),
+    Column("state_low_s", "float64", "s", "Time in memory state low"),
+    Column("small_mapped_fraction_mean", "float64", "", "Granted memory mapped with 4 KiB pages, mean over ticks"),
+    Column("translation_overhead_mean", "float64", "", "Time for nested page walks ÷ useful CPU time, mean over VMs"),
+    Column("slowdown_histogram", "list<int64>", "VM-ticks", "VM-ticks by slowdown - 1, log bins (schema.py)"),
+)
+
+VM_COLUMNS = (
+    *_KEYS[:2],
+    Column("vm", "string", "", "Name of the VM", simulated=False),
+    Column("host", "string", "", "Name of the host it was placed on", simulated=False),
+    Column("configured_bytes", "int64", "bytes", "Configured memory", simulated=False),
+    Column("granted_bytes_mean", "float64", "bytes", "Memory touched since power-on, mean over ticks"),
+    Column("active_bytes_mean", "float64", "bytes", "Memory touched within a tick, mean over ticks"),
+    Column("ballooned_bytes_mean", "float64", "bytes", "Memory in its balloon, mean over ticks"),
+    Column("ballooned_bytes_max", "int64", "bytes", "... largest over ticks"),
+    Column("swapped_bytes_mean", "float64", "bytes", "Memory swapped by the host, mean over ticks"),
+    Column("swapped_bytes_max", "int64", "bytes", "... largest over ticks"),
+    Column("shared_bytes_mean", "float64", "bytes", "Memory mapped to shared frames, mean over ticks"),
+    Column("compressed_bytes_mean", "float64", "bytes", "Memory in the compression cache, mean over ticks"),
+    Column("swap_in_bytes_per_s_mean", "float64", "bytes/s", "Swapped in, mean over ticks"),
+    Column("swap_in_bytes_per_s_max", "float64", "bytes/s", "... largest over ticks"),
+    Column("guest_paging_bytes_per_s_mean", "float64", "bytes/s", "Read back by the guest after ballooning, mean"),
+    Column("small_mapped_fraction_mean", "float64", "", "Granted memory mapped with 4 KiB pages, mean over ticks"),
+    Column("translation_overhead_mean", "float64", "", "Time for nested page walks ÷ useful CPU time, mean over ticks"),
+    Column("slowdown_mean", "float64", "", "Time needed ÷ time needed without memory stalls, mean over ticks"),
+    Column("slowdown_p95", "float64", "", "... 95th percentile over ticks"),
+    Column("slowdown_p99", "float64", "", "... 99th percentile over ticks"),
+    Column("stall_swap_in_s", "float64", "s", "Stalled on host swap-in"),
+    Column("stall_decompress_s", "float64", "s", "Stalled on decompression"),
+    Column("stall_guest_paging_s", "float64", "s", "Stalled on guest paging caused by ballooning"),
+    Column("stall_cow_s", "float64", "s", "Stalled on copy-on-write breaks"),
+)
+
+TIMELINE_COLUMNS = (
+    Column("tick", "int64", "", "Tick"),
+    Column("state", "int64", "", "Memory state: 0 high, 1 clear, 2 soft, 3 hard, 4 low"),
+    Column("granted_bytes", "int64", "bytes", "Guest memory touched since power-on"),
+    Column("active_bytes", "int64", "bytes", "Guest memory touched within the tick"),
+    Column("consumed_bytes", "int64", "bytes", "Host memory in use for guest memory"),
+    Column("free_bytes", "int64", "bytes", "Free host memory"),
+    Column("private_bytes", "int64", "bytes", "Guest memory with a frame of its own"),
+    Column("shared_bytes", "int64", "bytes", "Guest memory mapped to shared frames"),
+    Column("shared_saved_bytes", "int64", "bytes", "Host memory saved by page sharing"),
+    Column("ballooned_bytes", "int64", "bytes", "Guest memory in balloons"),
+    Column("evicted_bytes", "int64", "bytes", "Guest memory paged out or dropped by guests, not ballooned"),
+    Column("compressed_bytes", "int64", "bytes", "Guest memory in the compression cache"),
+    Column("swapped_bytes", "int64", "bytes", "Guest memory on the swap device"),
+    Column("swap_in_bytes", "int64", "bytes", "Read from the swap device in the tick"),
+    Column("swap_out_bytes", "int64", "bytes", "Written to the swap device in the tick"),
+    Column("guest_paging_bytes", "int64", "bytes", "Read back by guests in the tick after ballooning"),
+    Column("denied_bytes", "int64", "bytes", "Guest memory that could not be backed in the tick"),
+    Column("small_mapped_bytes", "int64", "bytes", "Granted memory mapped with 4 KiB pages"),
+    Column("cow_break_bytes", "int64", "bytes", "Shared pages copied in the tick because they were written to"),
+)

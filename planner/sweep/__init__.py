@@ -1,0 +1,1 @@
+"""Axes -> scenarios -> host problems."""

@@ -1,0 +1,1 @@
+"""Fleets and their demand over time: generated, imported or listed."""

@@ -1,0 +1,85 @@
+"""What a fleet is, once read or generated: the VM table and its demand over time. No policy, no pages."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+NORMAL_SHARES_PER_MIB = 10
+"""Memory shares of a "normal" VM per MiB of configured memory (vSphere resource management guide)."""
+
+
+@dataclass(frozen=True)
+class VmTable:
+    """VMs of a fleet, a row each. All arrays have shape (n_vms,).
+
+    Attributes
+    ----------
+    names : tuple of str
+        Unique names.
+    configured_bytes : int64 array
+        Configured memory. [bytes]
+    vcpus : int64 array
+        Virtual CPUs.
+    groups, images, hosts : tuple of (str or None)
+        Tenant group, image cloned from, host it runs on today; None where unknown.
+    shares : int64 array
+        Memory shares.
+    reservation_bytes, limit_bytes : int64 array
+        Memory never reclaimed; most host memory it may consume (configured memory where there is no limit). [bytes]
+    has_balloon_driver : bool array
+    """
+
+    names: tuple[str, ...]
+    configured_bytes: np.ndarray
+    vcpus: np.ndarray
+    groups: tuple[str | None, ...]
+    images: tuple[str | None, ...]
+    hosts: tuple[str | None, ...]
+    shares: np.ndarray
+    reservation_bytes: np.ndarray
+    limit_bytes: np.ndarray
+    has_balloon_driver: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def take(self, vm_idx: np.ndarray) -> "VmTable":
+        """Return the rows `vm_idx` (int array), in that order."""
+        picked: dict[str, Any] = {}
+        for field in fields(self):
+            column = getattr(self, field.name)
+            is_tuple = isinstance(column, tuple)
+            picked[field.name] = tuple(column[i] for i in vm_idx) if is_tuple else column[vm_idx]
+        return VmTable(**picked)
+
+    def renamed(self, names: tuple[str, ...]) -> "VmTable":
+        """Return the same rows under other names."""
+        return replace(self, names=names)
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Memory demand of every VM over a window, one replicate of it.
+
+    Attributes
+    ----------
+    tick_s : float
+        Length of a tick. [s]
+    active_fraction : float32 array, shape (n_vms, n_ticks)
+        Memory touched within the tick ÷ configured memory; NaN while the VM is off.
+    granted_fraction : float32 array, shape (n_vms, n_ticks)
+        Memory touched since power-on ÷ configured memory; NaN while off. Never below active. A fall is a restart.
+    cpu_busy_vcpus : float64 array, shape (n_vms,)
+        Mean number of busy vCPUs, for the slowdown; NaN where unknown.
+    """
+
+    tick_s: float
+    active_fraction: np.ndarray
+    granted_fraction: np.ndarray
+    cpu_busy_vcpus: np.ndarray
+
+    @property
+    def n_ticks(self) -> int:
+        """Number of ticks in the window."""
+        return int(self.active_fraction.shape[1])

@@ -1,0 +1,23 @@
+"""The interface every source of demand has: a fixed VM table, and one Demand per replicate."""
+
+from typing import Protocol
+
+from planner.workload.fleet import Demand, VmTable
+
+
+class DemandSource(Protocol):
+    """A fleet whose demand can be drawn: generated, imported or listed in the config.
+
+    The VM table is the inventory and does not depend on the replicate; `demand` is a pure function of
+    (seed, replicate). Instances pickle, so that workers can draw for themselves.
+    """
+
+    vms: VmTable
+
+    def demand(self, replicate: int) -> Demand:
+        """Draw the demand of one replicate: rows as in `vms`, n_ticks as configured."""
+        ...
+
+    def replicate_meaning(self) -> str:
+        """Say in one sentence what differs between replicates, for the report."""
+        ...
