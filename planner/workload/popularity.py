@@ -15,7 +15,7 @@ import yaml
 
 @dataclass(frozen=True)
 class PopularityLaw:
-    """alpha : exponent of the rate over rank. drift_per_day : share of granted pages re-ranked per day. [1/day]"""
+    """One law: `alpha`, exponent of the rate over rank; `drift_per_day`, share of granted pages re-ranked. [1/day]."""
 
     name: str
     alpha: float
