@@ -4,6 +4,7 @@ Covers memory, durations, rates and percentages as they appear in YAML and repor
 """
 
 import re
+from decimal import Decimal
 
 PAGE_BYTES = 4096
 LARGE_PAGE_BYTES = 2 * 1024 * 1024
@@ -12,14 +13,14 @@ KIB = 1024
 MIB = 1024**2
 GIB = 1024**3
 
-_BYTE_UNITS = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": 1024**4, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_BYTE_UNITS = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": 1024**4, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _TIME_UNITS = {
-    "ns": 1e-9, "us": 1e-6, "ms": 1e-3,
-    "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0,
-    "min": 60.0, "minute": 60.0, "minutes": 60.0,
-    "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
-    "d": 86400.0, "day": 86400.0, "days": 86400.0,
-    "week": 604800.0, "weeks": 604800.0,
+    "ns": "1e-9", "us": "1e-6", "ms": "1e-3",
+    "s": "1", "sec": "1", "second": "1", "seconds": "1",
+    "min": "60", "minute": "60", "minutes": "60",
+    "h": "3600", "hour": "3600", "hours": "3600",
+    "d": "86400", "day": "86400", "days": "86400",
+    "week": "604800", "weeks": "604800",
 }  # fmt: skip
 _NUMBER_UNIT = re.compile(r"^\s*([+-]?\d+(?:\.\d+)?)\s*([A-Za-z%]+)\s*$")
 
@@ -30,9 +31,9 @@ def parse_bytes(text: object) -> int:
     Raises
     ------
     ValueError
-        Not a string with a number and one of B, KiB, MiB, GiB, TiB, KB, MB, GB; or not a whole number of bytes.
+        Not a string with a number and one of B, KiB, MiB, GiB, TiB, KB, MB, GB, TB; or not a whole number of bytes.
     """
-    if isinstance(text, (int, float)):
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
         raise ValueError(f'{text} has no unit; write the unit, e.g. "{text} GiB"')
     number, unit = _split(text, "512 GiB")
     scale = {name.lower(): value for name, value in _BYTE_UNITS.items()}.get(unit.lower())
@@ -40,25 +41,25 @@ def parse_bytes(text: object) -> int:
         raise ValueError(f'unknown memory unit "{unit}"; use one of {", ".join(_BYTE_UNITS)}')
     value = number * scale
     if value != int(value):
-        raise ValueError(f'"{text}" is not a whole number of bytes')
+        raise ValueError(f'"{text}" is not a whole number of bytes; write it in a smaller unit, e.g. MiB')
     return int(value)
 
 
 def parse_seconds(text: object) -> float:
     """Turn "5 min" into seconds. Raises ValueError on a bare number or an unknown unit."""
-    if isinstance(text, (int, float)):
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
         raise ValueError(f'{text} has no unit; write the unit, e.g. "{text} min"')
     number, unit = _split(text, "5 min")
     scale = _TIME_UNITS.get(unit.lower())
     if scale is None:
         raise ValueError(f'unknown time unit "{unit}"; use one of ns, us, ms, s, min, h, days, weeks')
-    return number * scale
+    return float(number * Decimal(scale))
 
 
 def parse_bytes_per_s(text: object) -> float:
     """Turn "1 MiB/s" into bytes per second. Raises ValueError without "/s"."""
     if not isinstance(text, str) or not text.strip().endswith("/s"):
-        raise ValueError(f'"{text}" is not a rate; write e.g. "1 MiB/s"')
+        raise ValueError(f'{text!r} is not a rate; write e.g. "1 MiB/s"')
     return float(parse_bytes(text.strip()[:-2]))
 
 
@@ -71,7 +72,7 @@ def parse_fraction(text: object) -> float:
     number, unit = _split(text, "1 %")
     if unit != "%":
         raise ValueError(f'unknown unit "{unit}" for a fraction; write e.g. "1 %" or 0.01')
-    return number / 100.0
+    return float(number / 100)
 
 
 def format_bytes(value_bytes: float) -> str:
@@ -104,8 +105,9 @@ def format_seconds(value_s: float) -> str:
     return f"{value_s * 1e9:.10g} ns"
 
 
-def _split(text: object, example: str) -> tuple[float, str]:
+def _split(text: object, example: str) -> tuple[Decimal, str]:
+    """Decimal, so that "80 us" is 8e-05 s and not its neighbour."""
     match = _NUMBER_UNIT.match(text) if isinstance(text, str) else None
     if match is None:
         raise ValueError(f'{text!r} is not a quantity with a unit; write e.g. "{example}"')
-    return float(match.group(1)), match.group(2)
+    return Decimal(match.group(1)), match.group(2)

@@ -1,0 +1,125 @@
+"""Named hardware: CPU and swap device presets, and the names of the hypervisor presets.
+
+The numbers are in `cpus.yaml`, `swap_devices.yaml` and `presets/*.yaml` beside this module, each with its source or
+marked as an assumption. Covers data TLBs only, not instruction TLBs, and no 1 GiB entries.
+"""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from planner.config.quantities import Seconds
+from planner.config.suggest import name_problem
+from planner.errors import ConfigError, Issue
+
+
+class CpuSpec(BaseModel):
+    """Data TLBs of one core and what translation costs on it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="Name of the preset")
+    description: str = Field(description="Core and product")
+    l1_4k_entries: int = Field(gt=0, description="First-level entries for 4 KiB pages")
+    l1_4k_ways: int = Field(gt=0, description="... and their associativity")
+    l1_2m_entries: int = Field(gt=0, description="First-level entries for 2 MiB pages")
+    l1_2m_ways: int = Field(gt=0, description="... and their associativity")
+    l2_entries: int = Field(gt=0, description="Second-level entries")
+    l2_ways: int = Field(gt=0, description="... and their associativity")
+    l2_holds_2m: bool = Field(description="Whether 2 MiB pages use the second level, too")
+    l2_hit_cycles: float = Field(ge=0, description="Added latency of a second-level hit [cycles]")
+    walk_ref_cycles: float = Field(ge=0, description="Mean cost of one page-table reference [cycles]")
+    clock_hz: float = Field(gt=0, description="Core clock [1/s]")
+
+    @model_validator(mode="after")
+    def _check_geometry(self) -> "CpuSpec":
+        for level in ("l1_4k", "l1_2m", "l2"):
+            entries, ways = getattr(self, f"{level}_entries"), getattr(self, f"{level}_ways")
+            if entries % ways:
+                raise ValueError(f"{level}: {entries} entries are no whole number of sets of {ways} ways")
+        return self
+
+
+class SwapDeviceSpec(BaseModel):
+    """A swap device: how long one read takes, and how many it serves."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="Name of the preset")
+    description: str = Field(description="Kind of device")
+    latency: Seconds = Field(gt=0, description="Time to read 4 KiB at queue depth 1")
+    reads_per_s: float = Field(gt=0, description="Sustained 4 KiB random reads [1/s]")
+
+
+def load_cpu(name: str) -> CpuSpec:
+    """Load a CPU preset.
+
+    Raises
+    ------
+    ConfigError
+        No preset of that name.
+    """
+    return CpuSpec(name=name, **_entry("cpus.yaml", "CPU", name))
+
+
+def load_swap_device(name: str) -> SwapDeviceSpec:
+    """Load a swap device preset.
+
+    Raises
+    ------
+    ConfigError
+        No preset of that name.
+    """
+    return SwapDeviceSpec(name=name, **_entry("swap_devices.yaml", "swap device", name))
+
+
+def cpu_names() -> tuple[str, ...]:
+    """Name all CPU presets, sorted."""
+    return tuple(sorted(_table("cpus.yaml")))
+
+
+def swap_device_names() -> tuple[str, ...]:
+    """Name all swap device presets, sorted."""
+    return tuple(sorted(_table("swap_devices.yaml")))
+
+
+def hypervisor_preset_names() -> tuple[str, ...]:
+    """Name all hypervisor presets, sorted."""
+    folder = files("planner.config").joinpath("presets")
+    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+
+
+def load_hypervisor_preset(name: str) -> dict[str, Any]:
+    """Load the raw values of a hypervisor preset, as written in its file.
+
+    Raises
+    ------
+    ConfigError
+        No preset of that name.
+    """
+    if name not in hypervisor_preset_names():
+        raise ConfigError((_unknown("hypervisor preset", name, hypervisor_preset_names()),))
+    text = files("planner.config").joinpath(f"presets/{name}.yaml").read_text(encoding="utf-8")
+    return {"preset": name, **yaml.safe_load(text)}
+
+
+@cache
+def _table(file_name: str) -> dict[str, dict[str, Any]]:
+    text = files("planner.config").joinpath(file_name).read_text(encoding="utf-8")
+    table: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    return table
+
+
+def _entry(file_name: str, kind: str, name: str) -> dict[str, Any]:
+    table = _table(file_name)
+    if name not in table:
+        raise ConfigError((_unknown(kind, name, tuple(sorted(table))),))
+    return table[name]
+
+
+def _unknown(kind: str, name: str, known: tuple[str, ...]) -> Issue:
+    message, hint = name_problem(kind, name, known)
+    return Issue(kind, message, hint)
