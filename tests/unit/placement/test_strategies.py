@@ -64,6 +64,11 @@ def test_worst_fit_opens_one_more_host_where_the_sum_fits_but_the_pieces_do_not(
     assert where("worst-fit", vms_of([6, 6, 6]), hosts_of(10, 10, 10, 10)) == [0, 1, 2]
 
 
+def test_worst_fit_finds_the_fewest_hosts_far_above_the_lower_bound():
+    # Twelve VMs of 6 need twelve hosts of 10, though 72 GiB would fill only eight: tried 8, 9, 11, 15, then 13, 12.
+    assert where("worst-fit", vms_of([6] * 12), hosts_of(*[10] * 20)) == list(range(12))
+
+
 def test_worst_fit_over_every_host():
     assert where("worst-fit", vms_of([4, 4, 4]), hosts_of(10, 10, 10), every=True) == [0, 1, 2]
 
