@@ -1,7 +1,7 @@
 """Radix page tables as real hardware reads them: 512-entry nodes, 4 or 5 levels, leaves of 4 KiB, 2 MiB and 1 GiB.
 
 Covers mapping, unmapping, walking with an exact count of references, splitting a large leaf and collapsing it again.
-A node lies at a real address (`base` + 4096 * its number), so that the host can translate the pointers of a guest table.
+A node lies at a real address (`base` + 4096 * its number), so that a host can translate the pointers of a guest table.
 Permission, accessed and dirty bits are not modelled; an entry holds a present bit, a large bit and an address.
 """
 
