@@ -4,20 +4,31 @@ Covers one sweep: fleet, hypervisor policy, workload assumptions, objective, axe
 `check.py`; reading YAML, presets and overrides in `load.py`. Units inside: bytes, seconds, fractions.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
+from planner.config.catalog import cpu_names, expand_hypervisor, hypervisor_preset_names, swap_device_names
 from planner.config.hypervisor import HypervisorSpec
 from planner.config.quantities import Bytes, BytesPerSecond, Fraction, Seconds
+from planner.config.suggest import nearest_name
 
 SCHEMA_VERSION = 1
+
+
+def _one_of(names: tuple[str, ...]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": list(names)})
+
+
+_CpuName = Annotated[str, _one_of(cpu_names())]
+_SwapDeviceName = Annotated[str, _one_of(swap_device_names())]
+_HypervisorPresetName = Annotated[str, _one_of(hypervisor_preset_names())]
 
 
 class Spec(BaseModel):
     """Base of all specs: immutable, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class HostGroupSpec(Spec):
@@ -31,8 +42,8 @@ class HostGroupSpec(Spec):
         default=512 * 2**20, ge=0,
         description="RAM kept for the hypervisor itself; OpenStack Nova's reserved_host_memory_mb is the default",
     )  # fmt: skip
-    cpu: str = Field(default="sapphire-rapids", description="CPU preset: TLB sizes and walk costs")
-    swap: str = Field(default="nvme", description="Swap device preset: latency and throughput")
+    cpu: _CpuName = Field(default="sapphire-rapids", description="CPU preset: TLB sizes and walk costs")
+    swap: _SwapDeviceName = Field(default="nvme", description="Swap device preset: latency and throughput")
 
 
 class VmSpec(Spec):
@@ -56,6 +67,12 @@ class VmSpec(Spec):
     balloon_driver: bool = Field(default=True, description="Whether the guest runs a balloon driver")
     host: str | None = Field(default=None, description="Host it runs on today, for as-is placement")
 
+    def names(self) -> tuple[str, ...]:
+        """Name the VMs this entry stands for: its name, or name-1, name-2, ... when there are several."""
+        if self.count == 1:
+            return (self.name,)
+        return tuple(f"{self.name}-{number}" for number in range(1, self.count + 1))
+
 
 class GeneratedVms(Spec):
     """VMs drawn from a fitted generator."""
@@ -70,13 +87,33 @@ class ImportedVms(Spec):
     fleet: str = Field(description="Fleet directory, absolute or relative to the config file")
 
 
+def _vms_kind(value: Any) -> str | None:
+    """Tell by its shape which of the three kinds of `vms` is meant, so that only that kind's errors are reported."""
+    if isinstance(value, list | tuple):
+        return "list"
+    if isinstance(value, GeneratedVms | ImportedVms):
+        return type(value).__name__
+    meant = {nearest_name(str(key), ("generate", "fleet")) for key in value} if isinstance(value, dict) else set()
+    kinds = {"generate": "GeneratedVms", "fleet": "ImportedVms"}
+    named = [kinds[key] for key in sorted(meant - {None}, key=str) if key is not None]
+    return named[0] if len(named) == 1 else None
+
+
 class FleetSpec(Spec):
     """Hosts, and the VMs that run on them."""
 
     hosts: tuple[HostGroupSpec, ...] = Field(min_length=1, description="Kinds of host")
-    vms: GeneratedVms | ImportedVms | Annotated[tuple[VmSpec, ...], Field(min_length=1)] = Field(
-        description="Generated, imported or listed VMs"
-    )
+    vms: Annotated[
+        Annotated[GeneratedVms, Tag("GeneratedVms")]
+        | Annotated[ImportedVms, Tag("ImportedVms")]
+        | Annotated[tuple[VmSpec, ...], Field(min_length=1), Tag("list")],
+        Discriminator(
+            _vms_kind,
+            custom_error_type="vms_kind",
+            custom_error_message="says not clearly where the VMs come from; "
+            "write one of {{generate: managed-hosting, count: 450}}, {{fleet: DIRECTORY}} or a list of VMs",
+        ),
+    ] = Field(description="Generated, imported or listed VMs")
 
 
 class WorkloadSpec(Spec):
@@ -101,11 +138,11 @@ class WorkloadSpec(Spec):
     guest_kernel_fraction: Fraction = Field(
         default=0.05, ge=0, le=1, description="Share of granted pages the guest can never give back"
     )
-    write_fraction: Fraction = Field(
-        default=0.3, ge=0, le=1, description="Share of first touches in a tick that write to the page"
-    )
     shared_write_fraction: Fraction = Field(
-        default=0.002, ge=0, le=1, description="The same for pages whose content is shareable (text, zero, common)"
+        default=0.002,
+        ge=0,
+        le=1,
+        description="Share of touches that write to a page of shareable content (text, zero, common); ends its sharing",
     )
 
 
@@ -150,10 +187,18 @@ class PlannerConfig(Spec):
     schema_version: Literal[1] = Field(description="Version of this format")
     seed: int = Field(ge=0, lt=2**63, description="Root of all random draws")
     fleet: FleetSpec = Field(description="Hosts and VMs")
-    hypervisor: HypervisorSpec = Field(description="Preset name, or {preset: NAME, ...overrides}")
+    hypervisor: Annotated[
+        HypervisorSpec,
+        BeforeValidator(expand_hypervisor, json_schema_input_type=_HypervisorPresetName | HypervisorSpec),
+    ] = Field(description="Preset name, or {preset: NAME, ...overrides}")
     workload: WorkloadSpec = Field(default=WorkloadSpec(), description="Assumptions about guests")
     horizon: Seconds = Field(gt=0, description="Simulated time")
     tick: Seconds = Field(default=300.0, gt=0, description="Simulated step")
+    warm_up: Seconds = Field(
+        default=43_200.0,
+        ge=0,
+        description="Start of the horizon that is simulated but not judged: nothing is shared or reclaimed at first",
+    )
     question: Literal["consolidate", "grow"] = Field(
         default="consolidate", description="consolidate: these VMs, how few hosts? grow: these hosts, how many VMs?"
     )

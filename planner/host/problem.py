@@ -48,6 +48,8 @@ class HostProblem:
         Rows of the VM table of the fleet's demand source, ascending.
     page_scale : int
         4 KiB pages that one sampled page stands for; 1 is exact mode.
+    warm_up_s : float
+        Start of the horizon that is simulated but not judged. [s]
 
     Notes
     -----
@@ -63,6 +65,7 @@ class HostProblem:
     replicate: int
     vm_idx: tuple[int, ...]
     page_scale: int
+    warm_up_s: float = 0.0
 
 
 @dataclass(frozen=True)

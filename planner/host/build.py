@@ -1,0 +1,204 @@
+"""From a host problem to the flat arrays of its stack: pages, contents, VMs, thresholds."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from planner.config.hypervisor import HypervisorSpec
+from planner.host.pages import UNIQUE_KEY, ZERO_KEY, FleetPages
+from planner.host.problem import HostProblem
+from planner.kernels import state
+from planner.units import LARGE_PAGE_BYTES, MIB, PAGE_BYTES
+from planner.workload.fleet import VmTable
+from planner.workload.overhead import vm_overhead_bytes
+from planner.workload.popularity import PopularityLaw
+from planner.workload.touch import TouchSchedule
+
+# Sliding scale of the free memory target: share of each slice of RAM, up to the slice's end (vSphere 5 and later,
+# Mem.MemMinFreePct = 0). [GiB, share]
+_MIN_FREE_SLICES = ((4, 0.06), (12, 0.04), (28, 0.02), (None, 0.01))
+SLOW_DECAY_PER_MIN = 0.6
+"""Slow average of active memory a minute after activity stopped (Waldspurger, OSDI 2002, figure 6, read off)."""
+
+
+class VmPages(NamedTuple):
+    """Quantities of the host's VMs in sampled pages, and the fleet's pages that are theirs."""
+
+    vms: VmTable
+    n_pages: np.ndarray
+    fleet_pages_idx: np.ndarray
+
+
+def min_free_bytes(memory_bytes: int, hypervisor: HypervisorSpec) -> int:
+    """Return the free memory target minFree of a host. [bytes]
+
+    Examples
+    --------
+    >>> min_free_bytes(28 * 2**30, HypervisorSpec(preset="esxi-8")) // MIB
+    901
+    """
+    if hypervisor.min_free_fraction is not None:
+        return int(memory_bytes * hypervisor.min_free_fraction)
+    total, below_gib = 0.0, 0
+    memory_gib = memory_bytes / 2**30
+    for end_gib, share in _MIN_FREE_SLICES:
+        top_gib = memory_gib if end_gib is None else min(memory_gib, end_gib)
+        total += max(0.0, top_gib - below_gib) * share
+        below_gib = end_gib or 0
+    return int(total * 2**30)
+
+
+def build_stack(
+    problem: HostProblem, vms: VmTable, keys: np.ndarray, pages: FleetPages, schedule: TouchSchedule, law: PopularityLaw,
+    tick_s: float,
+) -> state.Stack:  # fmt: skip
+    """Build the stack of a host before its first tick: nothing touched, everything free.
+
+    Parameters
+    ----------
+    vms, keys, pages, schedule
+        Of the whole fleet; the rows `problem.vm_idx` are taken.
+    """
+    vm_idx = np.array(problem.vm_idx, dtype=np.int64)
+    host_vms = vms.take(vm_idx)
+    n_pages = schedule.n_pages[vm_idx]
+    ranges = [np.arange(pages.start[v], pages.start[v + 1]) for v in vm_idx]
+    fleet_idx = np.concatenate(ranges) if ranges else np.zeros(0, dtype=np.int64)
+    mine = VmPages(host_vms, n_pages, fleet_idx)
+    start = np.concatenate(([0], np.cumsum(n_pages)))
+    home_content, contents = _build_contents(problem, pages.content_key[fleet_idx], start)
+    knobs = _build_knobs(problem, host_vms, law, tick_s)
+    blocks = -(-n_pages // knobs.pages_per_block)
+    return state.Stack(
+        pages=_build_pages(pages, fleet_idx, home_content),
+        contents=contents,
+        vms=_build_vms(problem, mine, start, keys[vm_idx], schedule.clock_unit[vm_idx], tick_s),
+        host=state.HostArrays(
+            totals=np.array([0, 0, 0, state.STATE_HIGH, -1], dtype=np.int64),
+            is_small=np.full(blocks.sum(), 0 if knobs.is_large else 1, dtype=np.uint8),
+            block_start=np.concatenate(([0], np.cumsum(blocks))).astype(np.int64),
+            age_counts=np.zeros(state.N_AGE_BUCKETS, dtype=np.int64),
+        ),
+        knobs=knobs,
+        plan=schedule.take(vm_idx),
+    )
+
+
+def _build_pages(pages: FleetPages, fleet_idx: np.ndarray, home_content: np.ndarray) -> state.PageArrays:
+    n = fleet_idx.size
+    return state.PageArrays(
+        host_class=np.full(n, state.UNTOUCHED, dtype=np.uint8),
+        due=np.full(n, state.NEVER_DUE, dtype=np.uint32),
+        rank=np.zeros(n, dtype=np.int32),
+        last_touch=np.zeros(n, dtype=np.int32),
+        content=np.full(n, state.NO_CONTENT, dtype=np.int32),
+        home_content=home_content,
+        guest_class=pages.guest_class[fleet_idx],
+        is_stable=np.zeros(n, dtype=np.uint8),
+        is_compressible=pages.is_compressible[fleet_idx],
+    )
+
+
+def _build_contents(
+    problem: HostProblem, keys: np.ndarray, start: np.ndarray
+) -> tuple[np.ndarray, state.ContentArrays]:
+    """Number the contents that at least two pages of the host have within the scope of sharing, and zero pages."""
+    owner = np.repeat(np.arange(start.size - 1), np.diff(start)) if problem.hypervisor.page_sharing.salting else 0
+    scoped = np.stack([keys, np.broadcast_to(owner, keys.shape)], axis=1)
+    home = np.full(keys.size, state.NO_CONTENT, dtype=np.int32)
+    shareable = np.flatnonzero(keys != UNIQUE_KEY)
+    unique, inverse, counts = np.unique(scoped[shareable], axis=0, return_inverse=True, return_counts=True)
+    is_zero = unique[:, 0] == ZERO_KEY
+    keep = (counts > 1) | is_zero
+    number = np.where(keep, np.cumsum(keep) - 1, state.NO_CONTENT)
+    home[shareable] = number[inverse.reshape(-1)]
+    # A sampled zero page stands for `page_scale` zero pages that all map to one frame: next to nothing.
+    zero_cost = 1 if problem.page_scale == 1 else 0
+    contents = state.ContentArrays(
+        refs=np.zeros(int(keep.sum()), dtype=np.int32),
+        hint=np.full(int(keep.sum()), -1, dtype=np.int32),
+        frame_cost=np.where(is_zero[keep], zero_cost, 1).astype(np.int64),
+    )
+    return home, contents
+
+
+def _build_vms(
+    problem: HostProblem, mine: VmPages, start: np.ndarray, keys: np.ndarray, clock_unit: np.ndarray, tick_s: float
+) -> state.VmArrays:
+    hypervisor, n_pages = problem.hypervisor, mine.n_pages
+    page_bytes = problem.page_scale * PAGE_BYTES
+    n_vms = n_pages.size
+    reservation = np.minimum(-(-mine.vms.reservation_bytes // page_bytes), n_pages)
+    cap = np.minimum(np.floor(hypervisor.ballooning.max_fraction * n_pages).astype(np.int64), n_pages - reservation)
+    can_balloon = mine.vms.has_balloon_driver & hypervisor.ballooning.enabled
+
+    def per_tick(bytes_per_s: float) -> np.ndarray:
+        return np.full(n_vms, max(1, int(bytes_per_s * tick_s / page_bytes)), dtype=np.int64)
+
+    return state.VmArrays(
+        start=start.astype(np.int64),
+        key=keys,
+        clock_unit=clock_unit,
+        shares=mine.vms.shares.astype(np.float64),
+        reservation=reservation.astype(np.int64),
+        limit=np.maximum(1, -(-mine.vms.limit_bytes // page_bytes)).astype(np.int64),
+        balloon_cap=np.where(can_balloon, cap, 0).astype(np.int64),
+        compress_cap=np.floor(hypervisor.compression.max_fraction * n_pages).astype(np.int64),
+        inflate_per_tick=per_tick(hypervisor.ballooning.inflate),
+        deflate_per_tick=per_tick(hypervisor.ballooning.deflate),
+        scan_per_tick=_scan_budget(problem, n_pages, tick_s),
+        granted=np.full(n_vms, -1, dtype=np.int64),
+        counts=_initial_counts(n_pages),
+        small=np.zeros(n_vms, dtype=np.int64),
+        tick=np.zeros((n_vms, state.N_TICK), dtype=np.int64),
+        active_slow=np.zeros(n_vms),
+        target=np.zeros(n_vms, dtype=np.int64),
+        scan_cursor=np.zeros(n_vms, dtype=np.int64),
+    )
+
+
+def _initial_counts(n_pages: np.ndarray) -> np.ndarray:
+    counts = np.zeros((n_pages.size, state.N_CLASSES), dtype=np.int64)
+    counts[:, state.UNTOUCHED] = n_pages
+    return counts
+
+
+def _scan_budget(problem: HostProblem, n_pages: np.ndarray, tick_s: float) -> np.ndarray:
+    """Return sampled pages to scan per tick and VM: the wanted pass time, under the VM's and the host's cap."""
+    sharing = problem.hypervisor.page_sharing
+    wanted = n_pages * tick_s / sharing.full_scan
+    budget = np.minimum(wanted, sharing.pages_per_s_per_vm * tick_s / problem.page_scale)
+    host_cap = sharing.pages_per_s_per_host * tick_s / problem.page_scale
+    total = budget.sum()
+    capped: np.ndarray = budget * (host_cap / total) if total > host_cap else budget
+    return capped
+
+
+def _build_knobs(problem: HostProblem, vms: VmTable, law: PopularityLaw, tick_s: float) -> state.Knobs:
+    hypervisor, page_bytes = problem.hypervisor, problem.page_scale * PAGE_BYTES
+    overhead_bytes = int(vm_overhead_bytes(vms, hypervisor).sum())
+    usable_bytes = problem.host.memory_bytes - problem.host.reserved_bytes - overhead_bytes
+    min_free = min_free_bytes(problem.host.memory_bytes, hypervisor) / page_bytes
+    clear, soft, hard, low = (int(min_free * threshold) for threshold in hypervisor.state_thresholds)
+    return state.Knobs(
+        frames=max(0, usable_bytes // page_bytes),
+        min_free=int(min_free),
+        clear_below=clear,
+        soft_below=soft,
+        hard_below=hard,
+        low_below=low,
+        break_below=int(min_free * hypervisor.page_sharing.break_large_pages_below),
+        margin=hypervisor.state_margin,
+        idle_cost=1.0 / (1.0 - hypervisor.idle_memory_tax),
+        slow_gain=1.0 - SLOW_DECAY_PER_MIN ** (tick_s / 60.0),
+        pages_per_block=max(1, LARGE_PAGE_BYTES // page_bytes),
+        shared_write_below=int(problem.workload.shared_write_fraction * 2.0**32),
+        drift_per_tick=law.drift_per_day * tick_s / 86_400.0,
+        is_sharing=hypervisor.page_sharing.enabled,
+        is_sequential_scan=hypervisor.page_sharing.scan_order == "sequential",
+        is_two_pass=hypervisor.page_sharing.two_passes,
+        is_compressing=hypervisor.compression.enabled,
+        is_swapping=hypervisor.swap.enabled,
+        is_lru=hypervisor.swap.victims == "lru",
+        is_large=hypervisor.large_pages,
+    )

@@ -1,0 +1,182 @@
+"""The account step: counters by tick and sums by VM, stalls and slowdown. Reads the stack, fills `out`.
+
+Stall times are charged at their full length to the VM that faults; they do not overlap with one another. The swap
+device serves as one queue: mean time = latency / (1 - load), with the load of this tick's reads and writes.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from planner.kernels.frames import free_frames
+from planner.kernels.overhead import interpolate_overhead
+from planner.kernels.state import (
+    BALLOONED,
+    COMPRESSED,
+    EVICTED,
+    PRIVATE,
+    SHARED,
+    SWAPPED,
+    TICK_COW,
+    TICK_DECOMPRESS,
+    TICK_DENIED,
+    TICK_GUEST_PAGING,
+    TICK_SWAP_IN,
+    TICK_SWAP_OUT,
+    TICK_TOUCHED,
+    TOTAL_SHARED_FRAMES,
+    TOTAL_STATE,
+)
+
+# Columns of `Out.vm_sums`. [pages, or as named]
+SUM_GRANTED, SUM_ACTIVE, SUM_BALLOONED, SUM_SWAPPED, SUM_SHARED, SUM_COMPRESSED = 0, 1, 2, 3, 4, 5
+SUM_SWAP_IN, SUM_GUEST_PAGING, SUM_SMALL, SUM_ON_TICKS = 6, 7, 8, 9
+N_VM_SUMS = 10
+# Columns of `Out.vm_peaks`. [pages]
+PEAK_BALLOONED, PEAK_SWAPPED, PEAK_SWAP_IN = 0, 1, 2
+N_VM_PEAKS = 3
+# Columns of `Out.vm_times`: stalls [s], and sums over the ticks in which the VM is on.
+TIME_SWAP_IN, TIME_DECOMPRESS, TIME_GUEST_PAGING, TIME_COW, TIME_OVERHEAD, TIME_SLOWDOWN = 0, 1, 2, 3, 4, 5
+N_VM_TIMES = 6
+HIGHEST_LOAD = 0.99
+
+
+class Costs(NamedTuple):
+    """Times and rates of the account. `tick_s`, `*_s` in seconds for one 4 KiB page."""
+
+    page_scale: int
+    tick_s: float
+    fault_s: float
+    swap_latency_s: float
+    swap_requests_per_s: float
+    decompress_s: float
+    guest_disk_s: float
+    cow_s: float
+    page_bytes: float
+    first_judged_tick: int
+
+
+class Out(NamedTuple):
+    """What a run fills. `timeline` in sampled pages; sums only over judged ticks."""
+
+    timeline: np.ndarray  # int64, shape (n_ticks, n_columns)
+    vm_sums: np.ndarray  # int64, shape (n_vms, N_VM_SUMS)
+    vm_peaks: np.ndarray  # int64, shape (n_vms, N_VM_PEAKS)
+    vm_times: np.ndarray  # float64, shape (n_vms, N_VM_TIMES)
+    slowdown_counts: np.ndarray  # int64, shape (n_vms, n_bins)
+    slowdown_edges: np.ndarray  # float64, shape (n_bins - 1,), of slowdown - 1
+    busy_vcpus: np.ndarray  # float64, shape (n_vms,)
+
+
+@njit(cache=True)
+def step_account(stack, costs, translation, out, tick):
+    """Write the tick's row of the timeline and add to the sums of every VM. Fills `out`."""
+    vms = stack.vms
+    is_judged = tick >= costs.first_judged_tick
+    reads, writes = 0, 0
+    for v in range(vms.key.size):
+        reads += vms.tick[v, TICK_SWAP_IN]
+        writes += vms.tick[v, TICK_SWAP_OUT]
+    requests_per_s = (reads + writes) * costs.page_scale / costs.tick_s
+    load = min(requests_per_s / costs.swap_requests_per_s, HIGHEST_LOAD)
+    swap_in_s = costs.fault_s + costs.swap_latency_s / (1.0 - load)
+    _write_timeline(stack, out.timeline[tick], tick)
+    for v in range(vms.key.size):
+        if vms.granted[v] < 0:
+            continue
+        vms.active_slow[v] += stack.knobs.slow_gain * (vms.tick[v, TICK_TOUCHED] - vms.active_slow[v])
+        if is_judged:
+            _add_pages(vms, out, v)
+            _add_times(vms, costs, translation, swap_in_s, out, v)
+
+
+@njit(cache=True)
+def _write_timeline(stack, row, tick):
+    vms, totals = stack.vms, stack.host.totals
+    row[:] = 0
+    row[0] = tick
+    row[1] = totals[TOTAL_STATE]
+    for v in range(vms.key.size):
+        counts, events = vms.counts[v], vms.tick[v]
+        row[2] += max(vms.granted[v], 0)
+        row[3] += events[TICK_TOUCHED]
+        row[6] += counts[PRIVATE]
+        row[7] += counts[SHARED]
+        row[9] += counts[BALLOONED]
+        row[10] += counts[EVICTED]
+        row[11] += counts[COMPRESSED]
+        row[12] += counts[SWAPPED]
+        row[13] += events[TICK_SWAP_IN]
+        row[14] += events[TICK_SWAP_OUT]
+        row[15] += events[TICK_GUEST_PAGING]
+        row[16] += events[TICK_DENIED]
+        row[17] += vms.small[v]
+        row[18] += events[TICK_COW]
+    row[5] = free_frames(stack)
+    row[4] = stack.knobs.frames - row[5]
+    row[8] = row[7] - totals[TOTAL_SHARED_FRAMES]
+
+
+@njit(cache=True)
+def _add_pages(vms, out, v):
+    counts, events, sums, peaks = vms.counts[v], vms.tick[v], out.vm_sums[v], out.vm_peaks[v]
+    sums[SUM_GRANTED] += vms.granted[v]
+    sums[SUM_ACTIVE] += events[TICK_TOUCHED]
+    sums[SUM_BALLOONED] += counts[BALLOONED]
+    sums[SUM_SWAPPED] += counts[SWAPPED]
+    sums[SUM_SHARED] += counts[SHARED]
+    sums[SUM_COMPRESSED] += counts[COMPRESSED]
+    sums[SUM_SWAP_IN] += events[TICK_SWAP_IN]
+    sums[SUM_GUEST_PAGING] += events[TICK_GUEST_PAGING]
+    sums[SUM_SMALL] += vms.small[v]
+    sums[SUM_ON_TICKS] += 1
+    peaks[PEAK_BALLOONED] = max(peaks[PEAK_BALLOONED], counts[BALLOONED])
+    peaks[PEAK_SWAPPED] = max(peaks[PEAK_SWAPPED], counts[SWAPPED])
+    peaks[PEAK_SWAP_IN] = max(peaks[PEAK_SWAP_IN], events[TICK_SWAP_IN])
+
+
+@njit(cache=True)
+def _add_times(vms, costs, translation, swap_in_s, out, v):
+    events, times, scale = vms.tick[v], out.vm_times[v], costs.page_scale
+    swap_s = events[TICK_SWAP_IN] * scale * swap_in_s
+    decompress_s = events[TICK_DECOMPRESS] * scale * (costs.fault_s + costs.decompress_s)
+    guest_s = events[TICK_GUEST_PAGING] * scale * costs.guest_disk_s
+    cow_s = events[TICK_COW] * scale * costs.cow_s
+    small_fraction = vms.small[v] / max(vms.granted[v], 1)
+    active_bytes = events[TICK_TOUCHED] * costs.page_bytes
+    overhead = interpolate_overhead(translation, active_bytes, small_fraction)
+    excess = (swap_s + decompress_s + guest_s + cow_s) / (out.busy_vcpus[v] * costs.tick_s) + overhead
+    times[TIME_SWAP_IN] += swap_s
+    times[TIME_DECOMPRESS] += decompress_s
+    times[TIME_GUEST_PAGING] += guest_s
+    times[TIME_COW] += cow_s
+    times[TIME_OVERHEAD] += overhead
+    times[TIME_SLOWDOWN] += 1.0 + excess
+    out.slowdown_counts[v, _bin_of(out.slowdown_edges, excess)] += 1
+
+
+@njit(cache=True)
+def _bin_of(edges, value):
+    """Return how many of the ascending `edges` are at or below `value`."""
+    low, high = 0, edges.size
+    while low < high:
+        middle = (low + high) // 2
+        if edges[middle] <= value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True)
+def percentile_edges(edges, counts, fraction):
+    """Return the upper edge of the bin that holds the `fraction` quantile of `counts`; infinity in the last bin."""
+    wanted = fraction * counts.sum()
+    seen = 0.0
+    for k in range(counts.size):
+        seen += counts[k]
+        if seen >= wanted and seen > 0.0:
+            return edges[k] if k < edges.size else math.inf
+    return math.nan

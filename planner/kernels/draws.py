@@ -1,0 +1,53 @@
+"""Random draws inside kernels: a pure hash of (VM key, page, tick, purpose), no generator, no state.
+
+So a VM draws the same numbers on any host, in any scenario, worker or order, and every draw can be replayed alone.
+numba widens uint32 * uint32 to uint64, so every step is cast back; without the cast it is silently another hash.
+The mixing constants are those of the 32-bit integer hash "lowbias32" (C. Wellons, hash-prospector, public domain).
+"""
+
+import numpy as np
+from numba import njit
+
+PURPOSE_DUE = 1
+PURPOSE_WRITE = 2
+PURPOSE_DRIFT_COUNT = 3
+PURPOSE_DRIFT_A = 4
+PURPOSE_DRIFT_B = 5
+PURPOSE_SCAN = 6
+PURPOSE_VICTIM = 7
+
+N_EXPONENTIAL = 4096
+
+
+def build_exponential_table() -> np.ndarray:
+    """Build the table of unit-exponential draws: entry k is the mean of the k-th of 4096 equally likely slices.
+
+    Returns
+    -------
+    float64 array, shape (4096,)
+        Mean of the whole table is 1, as of the law; values above the last slice's mean (9.3) do not occur.
+    """
+    edges = np.arange(N_EXPONENTIAL + 1) / N_EXPONENTIAL
+    survival = 1.0 - edges
+    # The antiderivative of -ln(1-u) is (1-u) ln(1-u) + u, with the limit 1 at u = 1.
+    antiderivative = edges.copy()
+    antiderivative[:-1] += survival[:-1] * np.log(survival[:-1])
+    return np.diff(antiderivative) * N_EXPONENTIAL
+
+
+@njit(cache=True)
+def mix_u32(x):
+    """Mix 32 bits so that every input bit moves every output bit."""
+    x = np.uint32(x ^ (x >> np.uint32(16)))
+    x = np.uint32(x * np.uint32(0x7FEB352D))
+    x = np.uint32(x ^ (x >> np.uint32(15)))
+    x = np.uint32(x * np.uint32(0x846CA68B))
+    return np.uint32(x ^ (x >> np.uint32(16)))
+
+
+@njit(cache=True)
+def draw_u32(vm_key, page, tick, purpose):
+    """Draw a uniform 32-bit number for (VM key uint32, page, tick, purpose)."""
+    x = mix_u32(np.uint32(np.uint32(vm_key) ^ np.uint32(np.uint32(page) * np.uint32(0x9E3779B1))))
+    step = np.uint32(np.uint32(np.uint32(tick) * np.uint32(16)) + np.uint32(purpose))
+    return mix_u32(np.uint32(x ^ np.uint32(step * np.uint32(0x85EBCA77))))

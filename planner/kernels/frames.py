@@ -1,0 +1,85 @@
+"""The one way in which a page changes its host class, so that frames, counts and references always agree.
+
+Covers class transitions, free frames, breaking 2 MiB blocks and releasing a VM. Who moves which page, and why, is in
+the kernels of the mechanisms.
+"""
+
+from numba import njit
+
+from planner.kernels.state import (
+    COMPRESSED,
+    NO_CONTENT,
+    PRIVATE,
+    SHARED,
+    TOTAL_COMPRESSED,
+    TOTAL_PRIVATE,
+    TOTAL_SHARED_FRAMES,
+    UNTOUCHED,
+)
+
+
+@njit(cache=True)
+def free_frames(stack):
+    """Return the frames that no page uses; two compressed pages share one."""
+    totals = stack.host.totals
+    used = totals[TOTAL_PRIVATE] + totals[TOTAL_SHARED_FRAMES] + (totals[TOTAL_COMPRESSED] + 1) // 2
+    return stack.knobs.frames - used
+
+
+@njit(cache=True)
+def move_page(stack, v, i, new_class):
+    """Move page `i` of VM `v` to `new_class`; its content must still be the old one. Changes `stack` in place."""
+    pages, contents, totals = stack.pages, stack.contents, stack.host.totals
+    old_class = pages.host_class[i]
+    content = pages.content[i]
+    if old_class == PRIVATE:
+        totals[TOTAL_PRIVATE] -= 1
+        if content != NO_CONTENT and contents.hint[content] == i:
+            contents.hint[content] = -1
+    elif old_class == SHARED:
+        contents.refs[content] -= 1
+        if contents.refs[content] == 0:
+            totals[TOTAL_SHARED_FRAMES] -= contents.frame_cost[content]
+    elif old_class == COMPRESSED:
+        totals[TOTAL_COMPRESSED] -= 1
+
+    if new_class == PRIVATE:
+        totals[TOTAL_PRIVATE] += 1
+    elif new_class == SHARED:
+        if contents.refs[content] == 0:
+            totals[TOTAL_SHARED_FRAMES] += contents.frame_cost[content]
+        contents.refs[content] += 1
+    elif new_class == COMPRESSED:
+        totals[TOTAL_COMPRESSED] += 1
+
+    counts = stack.vms.counts
+    counts[v, old_class] -= 1
+    counts[v, new_class] += 1
+    pages.host_class[i] = new_class
+
+
+@njit(cache=True)
+def break_block(stack, v, i):
+    """Map the 2 MiB block of page `i` with 4 KiB pages, if it is not yet. Changes `stack` in place."""
+    start = stack.vms.start[v]
+    per_block = stack.knobs.pages_per_block
+    block_in_vm = (i - start) // per_block
+    block = stack.host.block_start[v] + block_in_vm
+    if stack.host.is_small[block] == 0:
+        stack.host.is_small[block] = 1
+        first = block_in_vm * per_block
+        stack.vms.small[v] += max(0, min(stack.vms.granted[v] - first, per_block))
+
+
+@njit(cache=True)
+def release_vm(stack, v):
+    """Take every page from VM `v`, as power-off and restart do, and map it large again. Changes `stack` in place."""
+    vms, host = stack.vms, stack.host
+    for i in range(vms.start[v], vms.start[v + 1]):
+        if stack.pages.host_class[i] != UNTOUCHED:
+            move_page(stack, v, i, UNTOUCHED)
+    if stack.knobs.is_large:
+        host.is_small[host.block_start[v] : host.block_start[v + 1]] = 0
+    vms.small[v] = 0
+    vms.granted[v] = 0
+    vms.active_slow[v] = 0.0

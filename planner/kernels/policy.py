@@ -1,0 +1,109 @@
+"""Who may have how much: memory states with hysteresis, and entitlements by shares, reservation, limit and idle tax.
+
+Min-funding revocation with the idle-memory tax (Waldspurger, OSDI 2002, sections 5.1-5.2): all VMs between their
+bounds pay the same adjusted price S / (P (f + k (1 - f))). It is solved for the price, not stepped towards.
+"""
+
+import math
+
+from numba import njit
+
+from planner.kernels.state import (
+    SHARED,
+    STATE_CLEAR,
+    STATE_HARD,
+    STATE_HIGH,
+    STATE_LOW,
+    STATE_SOFT,
+    TICK_TOUCHED,
+    TOTAL_COMPRESSED,
+    TOTAL_SHARED_FRAMES,
+    TOTAL_STATE,
+)
+
+N_BISECTIONS = 60
+
+
+@njit(cache=True)
+def _state_at(free, knobs, factor):
+    if free < knobs.low_below * factor:
+        return STATE_LOW
+    if free < knobs.hard_below * factor:
+        return STATE_HARD
+    if free < knobs.soft_below * factor:
+        return STATE_SOFT
+    if free < knobs.clear_below * factor:
+        return STATE_CLEAR
+    return STATE_HIGH
+
+
+@njit(cache=True)
+def update_state(stack, free):
+    """Set the memory state from `free` frames: worse at the threshold, better only past it by the margin."""
+    totals = stack.host.totals
+    worse = _state_at(free, stack.knobs, 1.0)
+    better = _state_at(free, stack.knobs, 1.0 + stack.knobs.margin)
+    if worse > totals[TOTAL_STATE]:
+        totals[TOTAL_STATE] = worse
+    elif better < totals[TOTAL_STATE]:
+        totals[TOTAL_STATE] = better
+    return totals[TOTAL_STATE]
+
+
+@njit(cache=True)
+def guest_page_supply(stack):
+    """Return how many guest pages the host can back while it keeps minFree: sharing and compression add to it."""
+    totals = stack.host.totals
+    saved = -totals[TOTAL_SHARED_FRAMES] + totals[TOTAL_COMPRESSED] - (totals[TOTAL_COMPRESSED] + 1) // 2
+    for v in range(stack.vms.key.size):
+        saved += stack.vms.counts[v, SHARED]
+    return stack.knobs.frames - stack.knobs.min_free + saved
+
+
+@njit(cache=True)
+def _entitled(pages_per_share, shares, active, idle_cost, least, most):
+    # Below `active` nothing is idle and the price is S / P, so P = S / price; above it an idle page counts idle_cost times.
+    pages = pages_per_share * shares
+    if pages > active:
+        pages = (pages + (idle_cost - 1.0) * active) / idle_cost
+    return min(max(pages, least), most)
+
+
+@njit(cache=True)
+def set_targets(stack, supply):
+    """Share `supply` guest pages among the VMs by min-funding revocation. Fills `vms.target`.
+
+    A VM wants the pages it was granted, up to its limit; it gets at least its reservation of them. Where everything
+    fits, everybody gets what they want.
+    """
+    vms, idle_cost = stack.vms, stack.knobs.idle_cost
+    n_vms = vms.key.size
+    wanted = 0
+    highest = 0.0
+    for v in range(n_vms):
+        vms.target[v] = min(max(vms.granted[v], 0), vms.limit[v])
+        wanted += vms.target[v]
+        if vms.shares[v] > 0.0:
+            highest = max(highest, idle_cost * vms.target[v] / vms.shares[v])
+    if wanted <= supply:
+        return
+    low, high = 0.0, highest
+    for _ in range(N_BISECTIONS):
+        middle = 0.5 * (low + high)
+        total = 0.0
+        for v in range(n_vms):
+            total += _target_at(vms, v, middle, idle_cost)
+        if total > supply:
+            high = middle
+        else:
+            low = middle
+    for v in range(n_vms):
+        vms.target[v] = int(math.floor(_target_at(vms, v, low, idle_cost)))
+
+
+@njit(cache=True)
+def _target_at(vms, v, pages_per_share, idle_cost):
+    most = float(min(max(vms.granted[v], 0), vms.limit[v]))
+    least = min(float(vms.reservation[v]), most)
+    active = max(float(vms.tick[v, TICK_TOUCHED]), vms.active_slow[v])
+    return _entitled(pages_per_share, vms.shares[v], active, idle_cost, least, most)

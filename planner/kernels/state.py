@@ -1,0 +1,158 @@
+"""The arrays of one host's stack, bundled as NamedTuples that kernels take as arguments, and their index constants.
+
+Pages are sampled pages: each stands for `page_scale` 4 KiB pages, for every VM the same, so frames, reference counts
+and contents are whole numbers. The pages of VM v are `vms.start[v] : vms.start[v + 1]`, in the order in which the
+guest first touches them. Arrays are changed in place by the kernels.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# Host class of a guest page: every page has exactly one.
+UNTOUCHED = 0  # never accessed since power-on, no frame
+PRIVATE = 1  # has a frame of its own
+SHARED = 2  # mapped to a frame shared by content
+BALLOONED = 3  # in the guest's balloon, no frame
+EVICTED = 4  # left a deflated balloon: content dropped or on the guest's own disk, no frame
+COMPRESSED = 5  # in the compression cache, half a frame
+SWAPPED = 6  # on the host's swap device, no frame
+N_CLASSES = 7
+
+# Guest class of a page: what the guest OS does with it.
+GUEST_ANON = 0
+GUEST_CACHE = 1  # clean page cache
+GUEST_FREE = 2  # touched once, now on the guest's free list
+GUEST_KERNEL = 3  # never given back
+N_GUEST_CLASSES = 4
+
+# Memory states of a host.
+STATE_HIGH, STATE_CLEAR, STATE_SOFT, STATE_HARD, STATE_LOW = 0, 1, 2, 3, 4
+
+# Entries of `HostArrays.totals`. [pages]
+TOTAL_PRIVATE = 0
+TOTAL_SHARED_FRAMES = 1
+TOTAL_COMPRESSED = 2
+TOTAL_STATE = 3  # memory state, not pages
+TOTAL_EXHAUSTED_TICK = 4  # last tick in which reclaim found nothing more to take
+N_TOTALS = 5
+N_AGE_BUCKETS = 16
+
+# Columns of `VmArrays.tick`: what happened to a VM within the tick. [pages]
+TICK_TOUCHED = 0
+TICK_SWAP_IN = 1
+TICK_SWAP_OUT = 2
+TICK_DECOMPRESS = 3
+TICK_GUEST_PAGING = 4
+TICK_COW = 5
+TICK_DENIED = 6
+TICK_INFLATED = 7
+N_TICK = 8
+
+NO_CONTENT = -1
+NEVER_DUE = np.uint32(0xFFFFFFFF)
+N_STRATA = 1024
+"""Resolution of the popularity law over rank."""
+
+
+class PageArrays(NamedTuple):
+    """One entry per sampled page. `content` is NO_CONTENT for content that equals no other page's."""
+
+    host_class: np.ndarray  # uint8
+    due: np.ndarray  # uint32, touch clock of the VM at which the page is touched next
+    rank: np.ndarray  # int32, popularity rank within the VM, 0 = hottest
+    last_touch: np.ndarray  # int32, tick of the last touch
+    content: np.ndarray  # int32, index into ContentArrays, or NO_CONTENT
+    home_content: np.ndarray  # int32, content at first touch
+    guest_class: np.ndarray  # uint8
+    is_stable: np.ndarray  # uint8, unchanged since the last scan
+    is_compressible: np.ndarray  # uint8
+
+
+class ContentArrays(NamedTuple):
+    """One entry per distinct shareable content (per VM where sharing is salted)."""
+
+    refs: np.ndarray  # int32, pages mapped to the shared frame; 0 = there is none
+    hint: np.ndarray  # int32, page last seen with this content, or -1
+    frame_cost: np.ndarray  # int64, frames that the shared copy takes: 0 for zero pages in sampled mode
+
+
+class VmArrays(NamedTuple):
+    """One entry per VM of the host; `counts` has shape (n_vms, N_CLASSES), `tick` (n_vms, N_TICK)."""
+
+    start: np.ndarray  # int64, shape (n_vms + 1,), first page
+    key: np.ndarray  # uint32, draw key
+    clock_unit: np.ndarray  # float64, clock units per unit of the popularity law's time
+    shares: np.ndarray  # float64
+    reservation: np.ndarray  # int64 [pages]
+    limit: np.ndarray  # int64 [pages]
+    balloon_cap: np.ndarray  # int64 [pages], 0 without driver or with ballooning off
+    compress_cap: np.ndarray  # int64 [pages]
+    inflate_per_tick: np.ndarray  # int64 [pages]
+    deflate_per_tick: np.ndarray  # int64 [pages]
+    scan_per_tick: np.ndarray  # float64 [pages]
+    granted: np.ndarray  # int64 [pages], -1 = off
+    counts: np.ndarray  # int64 [pages]
+    small: np.ndarray  # int64 [pages], granted pages in blocks mapped with 4 KiB pages
+    tick: np.ndarray  # int64 [pages]
+    active_slow: np.ndarray  # float64 [pages], slow average of the touched pages
+    target: np.ndarray  # int64 [pages], entitlement to guest memory
+    scan_cursor: np.ndarray  # int64, next page of a sequential scan
+
+
+class HostArrays(NamedTuple):
+    """Totals of the host and the state of its 2 MiB blocks."""
+
+    totals: np.ndarray  # int64, shape (N_TOTALS,)
+    is_small: np.ndarray  # uint8, per block: mapped with 4 KiB pages
+    block_start: np.ndarray  # int64, shape (n_vms + 1,), first block of each VM
+    age_counts: np.ndarray  # int64, shape (N_AGE_BUCKETS,), scratch of the victim search
+
+
+class Knobs(NamedTuple):
+    """Scalars of the policy. Thresholds and targets in pages (frames)."""
+
+    frames: int
+    min_free: int
+    clear_below: int
+    soft_below: int
+    hard_below: int
+    low_below: int
+    break_below: int
+    margin: float
+    idle_cost: float
+    slow_gain: float
+    pages_per_block: int
+    shared_write_below: int
+    drift_per_tick: float
+    is_sharing: bool
+    is_sequential_scan: bool
+    is_two_pass: bool
+    is_compressing: bool
+    is_swapping: bool
+    is_lru: bool
+    is_large: bool
+
+
+class TouchPlan(NamedTuple):
+    """Demand of the host's VMs as the kernels need it.
+
+    `clock` is the VM's touch clock at the end of each tick, `granted` the pages touched since power-on (-1 = off).
+    `gap` is the mean time between touches by popularity stratum, `exponential` the table of unit-exponential draws.
+    """
+
+    clock: np.ndarray  # uint32, shape (n_vms, n_ticks)
+    granted: np.ndarray  # int32, shape (n_vms, n_ticks)
+    gap: np.ndarray  # float64, shape (N_STRATA,)
+    exponential: np.ndarray  # float64, shape (N_EXPONENTIAL,)
+
+
+class Stack(NamedTuple):
+    """All of one host: what the kernels of the tick take."""
+
+    pages: PageArrays
+    contents: ContentArrays
+    vms: VmArrays
+    host: HostArrays
+    knobs: Knobs
+    plan: TouchPlan
