@@ -1,0 +1,164 @@
+"""Fit the profiles of a generator: classes of single VMs alike, and tenant groups. Used by fit_managed_hosting.py."""
+
+import itertools
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from recorded_fleet import Recorded
+
+from planner.workload.curves import BODY_PROBABILITIES, fit_curves, latent_correlation
+from planner.workload.profiles import COMPONENT_TIMES_S, COMPONENTS, DAILY_TIME_S, PROFILE_QUANTILES
+from planner.workload.statistics import pairwise_correlation
+
+SIZE_EDGES_MIB = (512, 2048, 6144, 12_288, 24_576)
+"""Upper edges of the size classes; the last class is open."""
+LEAST_LEAF_VMS = 5
+"""A class of single VMs is split only if both parts keep so many."""
+GRANTED_SPLIT_FRACTION = 0.9
+TENANT_CORRELATION = 0.3
+"""Groups whose sums correlate more than this belong to one tenant."""
+LAG_TICKS = (1, 2, 3, 6, 12, 36, 72, 144, 288, 432, 576, 2016)
+LEAST_RATIO = 0.02
+"""Floor of quantile ÷ mean: the counter reports zeros."""
+QUARTER_HOUR = 3
+
+
+def fit_profiles(fleet: Recorded) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Fit all profiles; returns them and figures of the fit for the record."""
+    features = _Features(fleet)
+    single_rows = np.array([row for row, group in enumerate(fleet.groups) if group is None])
+    leaves = _split(features, single_rows)
+    profiles = [features.profile(f"single-{number:02d}", leaf) for number, leaf in enumerate(leaves, start=1)]
+    members: dict[str, list[int]] = {}
+    for row, group in enumerate(fleet.groups):
+        if group is not None:
+            members.setdefault(group, []).append(row)
+    tenants = _tenants(features, members)
+    for group, rows in sorted(members.items()):
+        entry = features.profile(f"group-{group[1:]}", np.array(rows))
+        linked = [other for other in members if other != group and tenants[other] == tenants[group]]
+        within = pairwise_correlation(features.centred[rows])
+        across = [_cross_correlation(features.centred, rows, members[other]) for other in linked]
+        curve = fit_curves(*features.curve_of(np.array(rows)))[0]
+        total = float(latent_correlation(curve, np.array(max(within, 0.0))))
+        common = float(latent_correlation(curve, np.array(max(np.mean(across), 0.0)))) if across else 0.0
+        entry |= {"tenant": f"tenant-{tenants[group][1:]}", "tenant_weight": round(min(common, total), 4)}
+        entry |= {"group_weight": round(max(min(total, 0.99) - common, 0.0), 4)}
+        profiles.append(entry)
+    linked_groups = {group: tenant for group, tenant in tenants.items() if group != tenant}
+    return profiles, {"single_classes": len(leaves), "tenant_groups": len(members), "groups_linked_to": linked_groups}
+
+
+class _Features:
+    """What is measured of each VM before VMs are pooled."""
+
+    def __init__(self, fleet: Recorded) -> None:
+        self.fleet = fleet
+        self.mean = np.nanmean(fleet.active, axis=1)
+        self.granted = np.nanmean(fleet.granted, axis=1)
+        self.peak = np.nanmax(fleet.active, axis=1)
+        self.centred = np.where(np.isnan(fleet.active), 0.0, fleet.active - self.mean[:, None])
+        body = np.nanquantile(fleet.active, BODY_PROBABILITIES, axis=1).T
+        mean = np.maximum(self.mean, 1e-5)[:, None]
+        self.body_log_ratio = np.log(np.maximum(body / mean, LEAST_RATIO))
+        self.autocorrelation = np.stack([self._autocorrelation(lag) for lag in LAG_TICKS], axis=1)
+
+    def _autocorrelation(self, lag: int) -> np.ndarray:
+        """Autocorrelation over the pairs of ticks that were both recorded."""
+        pairs = np.isfinite(self.fleet.active[:, lag:]) & np.isfinite(self.fleet.active[:, :-lag])
+        product = np.einsum("ij,ij->i", self.centred[:, lag:], self.centred[:, :-lag]) / pairs.sum(axis=1)
+        variance = (self.centred**2).sum(axis=1) / np.isfinite(self.fleet.active).sum(axis=1)
+        ratio: np.ndarray = product / np.maximum(variance, 1e-12)
+        return ratio
+
+    def curve_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Shape, mean and peak of the middle VM of a class, as `fit_curves` takes them."""
+        mean = np.array([np.exp(np.log(np.maximum(self.mean[rows], 1e-5)).mean())])
+        peak = np.maximum(np.array([np.median(self.peak[rows])]), 1.05 * mean)
+        return self.body_log_ratio[rows].mean(axis=0)[None, :], mean, peak
+
+    def profile(self, name: str, rows: np.ndarray) -> dict[str, Any]:
+        """Pool VMs into one profile."""
+        fleet = self.fleet
+        sizes = Counter((int(fleet.configured_mib[row]), int(fleet.vcpus[row])) for row in rows)
+        curve = fit_curves(*self.curve_of(rows))[0]
+        spreads = {"granted": self.granted, "mean": self.mean, "peak": self.peak, "busy": fleet.busy_fraction}
+        return {
+            "name": name,
+            "vms": len(rows),
+            "sizes": [[mib, vcpus, count] for (mib, vcpus), count in sorted(sizes.items())],
+            **{key: _rounded(np.quantile(values[rows], PROFILE_QUANTILES)) for key, values in spreads.items()},
+            "body_log_ratio": _rounded(self.body_log_ratio[rows].mean(axis=0)),
+            "weights": _rounded(fit_weights(latent_correlation(curve, self.autocorrelation[rows].mean(axis=0)))),
+        }
+
+
+def fit_weights(latent: np.ndarray) -> np.ndarray:
+    """Find the mixture of components whose autocorrelation is nearest: non-negative least squares by projection."""
+    lags_s = np.array(LAG_TICKS) * 300.0
+    columns = [np.zeros(len(lags_s)), *(np.exp(-lags_s / time_s) for time_s in COMPONENT_TIMES_S.values())]
+    columns.append(_daily_correlation(lags_s))
+    basis = np.stack(columns, axis=1)
+    weights = np.full(len(COMPONENTS), 1.0 / len(COMPONENTS))
+    step = 0.5 / np.linalg.norm(basis, 2) ** 2
+    for _ in range(20_000):
+        weights = _to_simplex(weights - step * basis.T @ (basis @ weights - latent))
+    return weights
+
+
+def _daily_correlation(lags_s: np.ndarray) -> np.ndarray:
+    """Autocorrelation of the profile of the day (a periodic autoregression less its mean)."""
+    slots = np.arange(288)
+    decay = np.exp(-300.0 / DAILY_TIME_S)
+    periodic = decay**slots + decay ** (288 - slots)
+    centred = periodic - periodic.mean()
+    return np.asarray(centred[(lags_s / 300.0).astype(int) % 288] / centred[0])
+
+
+def _to_simplex(values: np.ndarray) -> np.ndarray:
+    """Project on the weights that are not negative and sum to 1 (Duchi et al. 2008)."""
+    ordered = np.sort(values)[::-1]
+    excess = (np.cumsum(ordered) - 1.0) / np.arange(1, len(values) + 1)
+    return np.maximum(values - excess[np.flatnonzero(ordered > excess)[-1]], 0.0)
+
+
+def _split(features: _Features, rows: np.ndarray) -> list[np.ndarray]:
+    """Split single VMs by size, granted level, persistence of bursts, mean and peak, as long as the parts are large."""
+    size_class = np.searchsorted(SIZE_EDGES_MIB, features.fleet.configured_mib[rows])
+    leaves = [rows[size_class == number] for number in range(len(SIZE_EDGES_MIB) + 1)]
+    persistence = features.autocorrelation[:, LAG_TICKS.index(QUARTER_HOUR)]
+    leaves = _halve(leaves, features.granted, GRANTED_SPLIT_FRACTION)
+    for values in (persistence, features.mean, features.peak):
+        leaves = _halve(leaves, values, None)
+    return leaves
+
+
+def _halve(leaves: list[np.ndarray], values: np.ndarray, edge: float | None) -> list[np.ndarray]:
+    """Split each leaf at `edge`, or at its own median."""
+    parts: list[np.ndarray] = []
+    for leaf in leaves:
+        at = np.median(values[leaf]) if edge is None else edge
+        low, high = leaf[values[leaf] < at], leaf[values[leaf] >= at]
+        parts += [low, high] if min(len(low), len(high)) >= LEAST_LEAF_VMS else [leaf]
+    return parts
+
+
+def _tenants(features: _Features, members: dict[str, list[int]]) -> dict[str, str]:
+    """Give each group the name of its tenant: the first of the groups whose sums go together."""
+    tenants = {group: group for group in sorted(members)}
+    sums = {group: features.centred[rows].sum(axis=0) for group, rows in members.items()}
+    for first, second in itertools.combinations(sorted(members), 2):
+        if np.corrcoef(sums[first], sums[second])[0, 1] > TENANT_CORRELATION:
+            joined = tenants[first]
+            tenants = {group: joined if tenant == tenants[second] else tenant for group, tenant in tenants.items()}
+    return tenants
+
+
+def _cross_correlation(centred: np.ndarray, rows: list[int], others: list[int]) -> float:
+    correlation = np.corrcoef(centred[[*rows, *others]])
+    return float(np.nanmean(correlation[: len(rows), len(rows) :]))
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return [round(float(value), 4) for value in values]
