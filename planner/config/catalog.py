@@ -106,6 +106,34 @@ def load_hypervisor_preset(name: str) -> dict[str, Any]:
     return {"preset": name, **yaml.safe_load(text)}
 
 
+def expand_hypervisor(value: object) -> object:
+    """Lay the values of `hypervisor: NAME` or `{preset: NAME, ...}` over those of the preset.
+
+    Raises
+    ------
+    ValueError
+        No preset is named, or an unknown one.
+    """
+    written = {"preset": value} if isinstance(value, str) else value
+    if not isinstance(written, dict):
+        return value
+    names = hypervisor_preset_names()
+    preset = written.get("preset")
+    if preset is None:
+        raise ValueError(f"names no preset; add preset: {names[0]} (known: {', '.join(names)})")
+    if preset not in names:
+        raise ValueError("; ".join(name_problem("preset", str(preset), names)))
+    return _deep_merge(load_hypervisor_preset(preset), written)
+
+
+def _deep_merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _deep_merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
 @cache
 def _table(file_name: str) -> dict[str, dict[str, Any]]:
     text = files("planner.config").joinpath(file_name).read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from planner.config.quantities import BytesPerSecond, Fraction, Seconds
 
 
 class _Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PageSharingSpec(_Spec):

@@ -45,6 +45,13 @@ class HostGroupSpec(Spec):
     cpu: _CpuName = Field(default="sapphire-rapids", description="CPU preset: TLB sizes and walk costs")
     swap: _SwapDeviceName = Field(default="nvme", description="Swap device preset: latency and throughput")
 
+    def names(self) -> tuple[str, ...]:
+        """Name the hosts: a group of one keeps its name, others are numbered, padded so that names sort in order."""
+        if self.count == 1:
+            return (self.name,)
+        width = max(2, len(str(self.count)))
+        return tuple(f"{self.name}-{number:0{width}d}" for number in range(1, self.count + 1))
+
 
 class VmSpec(Spec):
     """One VM, or `count` alike, written out in the config."""

@@ -1,0 +1,149 @@
+"""Rules that no single field can hold: one small function per concern, each returning the issues it finds.
+
+Covers the clock, the objective, the hypervisor policy and the assumptions about guests; fleet and sweep have files of
+their own. Warnings do not exist: what is reported here would make a run fail or its answer wrong.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from planner.config.check_fleet import FLEET_CHECKS, check_fleet_directory, check_generator
+from planner.config.check_sweep import SWEEP_CHECKS, check_placement_names
+from planner.config.hypervisor import HypervisorSpec
+from planner.config.spec import PlannerConfig
+from planner.errors import Issue
+from planner.units import format_seconds
+
+MAX_TICKS = 1_000_000
+
+
+class KnownNames(NamedTuple):
+    """Names that only layers above the config know; None: do not check them."""
+
+    placements: tuple[str, ...] | None = None
+    generators: tuple[str, ...] | None = None
+
+
+def check_config(config: PlannerConfig, base_dir: Path, known: KnownNames) -> list[Issue]:
+    """Run every check and collect what they find.
+
+    Parameters
+    ----------
+    config : PlannerConfig
+        Sound in shape.
+    base_dir : Path
+        Directory that relative paths in the config start from.
+    known : KnownNames
+        Names of placements and generators.
+    """
+    issues = [issue for check in (*_CHECKS, *FLEET_CHECKS, *SWEEP_CHECKS) for issue in check(config)]
+    issues += check_fleet_directory(config, base_dir)
+    if known.placements is not None:
+        issues += check_placement_names(config, known.placements)
+    if known.generators is not None:
+        issues += check_generator(config, known.generators)
+    return issues
+
+
+def check_clock(config: PlannerConfig) -> list[Issue]:
+    """Check that the horizon is a whole number of ticks, and not too many."""
+    tick, horizon = format_seconds(config.tick), format_seconds(config.horizon)
+    if config.horizon < config.tick:
+        return [Issue("horizon", f"{horizon} is shorter than one tick ({tick})", "make it at least one tick")]
+    ticks = config.horizon / config.tick
+    if abs(ticks - round(ticks)) > 1e-9 * ticks:
+        nearest = format_seconds(round(ticks) * config.tick)
+        hint = f"use a multiple of the tick, e.g. {nearest}"
+        return [Issue("horizon", f"{horizon} is not a whole number of ticks of {tick}", hint)]
+    if ticks > MAX_TICKS:
+        message = f"{horizon} in ticks of {tick} is {ticks:,.0f} ticks, more than {MAX_TICKS:,}"
+        return [Issue("tick", message, "use a longer tick, e.g. 5 min, or a shorter horizon")]
+    return []
+
+
+def check_warm_up(config: PlannerConfig) -> list[Issue]:
+    """Check that something of the horizon is left to judge after the warm-up."""
+    if config.warm_up < config.horizon:
+        return []
+    horizon = format_seconds(config.horizon)
+    message = f"{format_seconds(config.warm_up)} leaves nothing of the horizon ({horizon}) to judge"
+    return [Issue("warm_up", message, f"use less than {horizon}, or a longer horizon")]
+
+
+def check_slo_fits_horizon(config: PlannerConfig) -> list[Issue]:
+    """Check that the objective can be broken within the horizon at all."""
+    if config.slo.for_more_than < config.horizon:
+        return []
+    message = f"{format_seconds(config.slo.for_more_than)} is not shorter than the horizon: no host can ever break it"
+    return [Issue("slo.for_more_than", message, f"use less than {format_seconds(config.horizon)}")]
+
+
+def check_state_thresholds(config: PlannerConfig) -> list[Issue]:
+    """Check that memory states get worse as free memory shrinks."""
+    thresholds = config.hypervisor.state_thresholds
+    path = "hypervisor.state_thresholds"
+    shown = ", ".join(f"{value:g}" for value in thresholds)
+    hint = "order: clear, soft, hard, low, e.g. [1.0, 0.64, 0.32, 0.16]"
+    if any(value <= 0 for value in thresholds):
+        return [Issue(path, f"[{shown}] has a value that is not positive", hint)]
+    if any(worse > better for better, worse in pairwise(thresholds)):
+        return [Issue(path, f"[{shown}] does not descend", hint)]
+    return []
+
+
+def check_scan_rates(config: PlannerConfig) -> list[Issue]:
+    """Check that the scan cap per VM is within the host's; otherwise the two were mixed up."""
+    sharing = config.hypervisor.page_sharing
+    if not sharing.enabled or sharing.pages_per_s_per_vm <= sharing.pages_per_s_per_host:
+        return []
+    message = (
+        f"{sharing.pages_per_s_per_vm:g} pages/s for one VM is more than the host's {sharing.pages_per_s_per_host:g}"
+    )
+    hint = "lower it, or raise pages_per_s_per_host"
+    return [Issue("hypervisor.page_sharing.pages_per_s_per_vm", message, hint)]
+
+
+def check_enabled_mechanisms_can_act(config: PlannerConfig) -> list[Issue]:
+    """Check that no mechanism is switched on and given no room: it would silently do nothing."""
+    caps = {
+        "ballooning.max_fraction": _idle_cap(config.hypervisor, "ballooning"),
+        "compression.max_fraction": _idle_cap(config.hypervisor, "compression"),
+    }
+    message = "0 % leaves the mechanism nothing to do though it is enabled"
+    return [
+        Issue(f"hypervisor.{path}", message, f"raise it, or set {path.split('.')[0]}.enabled: false")
+        for path, is_idle in caps.items()
+        if is_idle
+    ]
+
+
+def check_guest_fractions(config: PlannerConfig) -> list[Issue]:
+    """Check that shares of the granted pages add up to no more than all of them."""
+    groups = (
+        ("guest_free_fraction", "guest_cache_fraction", "guest_kernel_fraction"),
+        ("zero_fraction", "self_shared_fraction", "image_shared_fraction"),
+    )
+    issues = []
+    for names in groups:
+        total = sum(getattr(config.workload, name) for name in names)
+        if total > 1 + 1e-9:
+            message = f"together with {names[1]} and {names[2]} it makes {total * 100:.4g} % of the granted pages"
+            issues.append(Issue(f"workload.{names[0]}", message, "lower them to 100 % or less in all"))
+    return issues
+
+
+def _idle_cap(hypervisor: HypervisorSpec, mechanism: str) -> bool:
+    spec = getattr(hypervisor, mechanism)
+    return bool(spec.enabled and spec.max_fraction == 0)
+
+
+_CHECKS = (
+    check_clock,
+    check_warm_up,
+    check_slo_fits_horizon,
+    check_state_thresholds,
+    check_scan_rates,
+    check_enabled_mechanisms_can_act,
+    check_guest_fractions,
+)
