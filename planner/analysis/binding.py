@@ -1,0 +1,121 @@
+"""What stops the recommendation from going further: why the next larger ratio is not recommended."""
+
+import math
+from dataclasses import dataclass
+
+from planner.analysis.risk import runs_needed
+from planner.analysis.scenarios import ScenarioSummary
+from planner.analysis.wording import format_count, format_percent, format_ratio
+from planner.config.spec import SloSpec
+from planner.units import format_bytes
+
+MOST_REPLICATES = 10_000
+
+
+@dataclass(frozen=True)
+class BindingConstraint:
+    """The constraint that binds next.
+
+    Attributes
+    ----------
+    kind : str
+        "swap_in", "denied_memory", "too_few_replicates", "hosts_run_out", "failed_hosts", or "sweep_ended".
+    text : str
+        One sentence.
+    overcommit_ratio : float or None
+        The ratio that fails; None when the sweep ended before anything failed.
+    swap_risk, swap_risk_high : float or None
+        Its risk and upper bound.
+    replicates_needed : int or None
+        Replicates that would settle it if the observed share stays as it is; None where more draws would not help.
+    """
+
+    kind: str
+    text: str
+    overcommit_ratio: float | None = None
+    swap_risk: float | None = None
+    swap_risk_high: float | None = None
+    replicates_needed: int | None = None
+
+
+def explain_failure(item: ScenarioSummary, slo: SloSpec) -> BindingConstraint:
+    """Say why a scenario does not meet the objective."""
+    needed = replicates_needed(item, slo) if item.feasible else None
+    if not item.feasible:
+        kind, text = "hosts_run_out", _hosts_run_out(item)
+    elif item.swap_risk is None:
+        kind, text = "failed_hosts", f"{_at(item)} no host simulation finished"
+    elif item.swap_risk <= slo.hosts_affected and item.failed_hosts:
+        kind, text = "failed_hosts", _failed_hosts(item, slo)
+    elif needed is not None:
+        kind, text = "too_few_replicates", _bound_too_wide(item, slo, needed)
+    else:
+        kind, text = _objective_broken(item, slo)
+    return BindingConstraint(
+        kind=kind,
+        text=text[0].upper() + text[1:] + ".",
+        overcommit_ratio=item.overcommit_ratio,
+        swap_risk=item.swap_risk,
+        swap_risk_high=item.swap_risk_high,
+        replicates_needed=needed,
+    )
+
+
+def sweep_ended(item: ScenarioSummary) -> BindingConstraint:
+    """Say that the largest ratio swept still meets the objective."""
+    ratio = format_ratio(item.overcommit_ratio)
+    text = (
+        f"Nothing yet: {ratio} is the largest ratio swept for {item.placement}; sweep larger ratios to find the limit."
+    )
+    return BindingConstraint(kind="sweep_ended", text=text)
+
+
+def replicates_needed(item: ScenarioSummary, slo: SloSpec) -> int | None:
+    """Replicates after which the bound would be within the objective, if the observed share of hosts stays.
+
+    Returns
+    -------
+    int or None
+        None when more than `MOST_REPLICATES` would be needed.
+    """
+    if item.swap_risk is None or not item.replicates or item.effective_host_runs_at_target <= 0:
+        return None
+    runs_per_replicate = item.effective_host_runs_at_target / item.replicates
+    runs = runs_needed(item.swap_risk, slo.hosts_affected, slo.confidence, MOST_REPLICATES * runs_per_replicate)
+    return None if runs is None else max(item.replicates + 1, math.ceil(runs / runs_per_replicate))
+
+
+def _hosts_run_out(item: ScenarioSummary) -> str:
+    unplaced = format_count(item.unplaced_vms, "VM")
+    return f"the hosts run out: {_at(item)} {unplaced} found no host"
+
+
+def _objective_broken(item: ScenarioSummary, slo: SloSpec) -> tuple[str, str]:
+    seen = (
+        f"{_at(item)} {format_percent(item.swap_risk)} of hosts break the objective "
+        f"(allowed: {format_percent(slo.hosts_affected)})"
+    )
+    if 2 * item.denied_host_runs > item.broken_host_runs:
+        return "denied_memory", f"{seen}, most of them because nothing is left to reclaim and guests are denied memory"
+    return "swap_in", f"{seen}: they swap in more than {format_bytes(slo.swap_in)}/s for too long"
+
+
+def _failed_hosts(item: ScenarioSummary, slo: SloSpec) -> str:
+    failed = format_count(item.failed_hosts, "host simulation")
+    return (
+        f"{_at(item)} {failed} failed and must be counted as broken: "
+        f"the bound is {format_percent(item.swap_risk_high)}, above {format_percent(slo.hosts_affected)}"
+    )
+
+
+def _bound_too_wide(item: ScenarioSummary, slo: SloSpec, needed: int) -> str:
+    broken = "none" if item.broken_host_runs == 0 else f"{item.broken_host_runs:,}"
+    return (
+        f"too few replicates: {_at(item)} {broken} of {item.host_runs:,} host runs broke the objective, but the upper "
+        f"bound is {format_percent(item.swap_risk_high)}, above {format_percent(slo.hosts_affected)}; "
+        f"about {needed:,} replicates instead of {item.replicates:,} would settle it"
+    )
+
+
+def _at(item: ScenarioSummary) -> str:
+    return f"at ratio {format_ratio(item.overcommit_ratio)},"

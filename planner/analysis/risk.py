@@ -1,0 +1,197 @@
+"""Swap risk: the probability that a host breaks the objective in the horizon, with bounds that hold.
+
+Hosts of one replicate share its demand, so they are not independent observations: whole replicates are resampled, and
+the bounds are never tighter than the exact binomial ones for the effective number of independent host-runs. Method,
+assumptions and the check by simulation are in docs/model/risk.md.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from planner.analysis.dependence import exceedance_correlation, within_replicate_correlation
+from planner.analysis.intervals import binomial_lower, binomial_upper
+from planner.config.spec import SloSpec
+from planner.streams import make_generator
+
+MIN_REPLICATES_FOR_CORRELATION = 4
+"""Below this the correlation between hosts cannot be estimated; hosts of a replicate then count as one."""
+BOOTSTRAP_DRAWS = 2000
+_MAX_STEPS = 50
+
+
+@dataclass(frozen=True)
+class HostRuns:
+    """The host runs of one scenario: one entry per host and replicate, hosts without VMs left out.
+
+    Attributes
+    ----------
+    replicate : int64 array, shape (n_runs,)
+        Replicate of each run.
+    host : object array, shape (n_runs,)
+        Name of the host.
+    is_broken : bool array, shape (n_runs,)
+        Whether the host broke the objective; False where unknown.
+    is_known : bool array, shape (n_runs,)
+        Whether the simulation of this host finished.
+    margin : float64 array, shape (n_runs,)
+        Peak granted memory ÷ usable memory; NaN where unknown.
+    """
+
+    replicate: np.ndarray
+    host: np.ndarray
+    is_broken: np.ndarray
+    is_known: np.ndarray
+    margin: np.ndarray
+
+
+@dataclass(frozen=True)
+class RiskEstimate:
+    """Swap risk of one scenario.
+
+    Attributes
+    ----------
+    risk : float or None
+        Share of finished host runs that broke the objective; None when none finished.
+    low, high : float
+        One-sided bounds, each of which holds with the stated confidence.
+    host_runs, broken_runs, failed_runs, replicates : int
+        Counts behind it. Runs that failed count as unbroken in `low` and as broken in `high`.
+    effective_runs : float
+        Number of independent host runs that would tell as much, at the probability `high`.
+    effective_runs_at_target : float
+        The same at the probability that the objective allows, for planning more replicates.
+    """
+
+    risk: float | None
+    low: float
+    high: float
+    host_runs: int
+    broken_runs: int
+    failed_runs: int
+    replicates: int
+    effective_runs: float
+    effective_runs_at_target: float
+
+
+def estimate_risk(runs: HostRuns, slo: SloSpec, seed: int, key: str) -> RiskEstimate:
+    """Estimate the swap risk of one scenario from its host runs.
+
+    Parameters
+    ----------
+    runs : HostRuns
+        Arrays of shape (n_runs,).
+    slo : SloSpec
+        The confidence of each bound and the share of hosts that is allowed.
+    seed : int
+        Root seed of the run.
+    key : str
+        Names the scenario; the resampling depends on (seed, key) alone, never on the order of scenarios.
+    """
+    confidence = slo.confidence
+    n_runs = len(runs.is_known)
+    n_known = int(runs.is_known.sum())
+    n_broken = int((runs.is_broken & runs.is_known).sum())
+    replicates = len(np.unique(runs.replicate))
+    if n_known == 0:
+        return RiskEstimate(None, 0.0, 1.0, n_runs, 0, n_runs, replicates, 0.0, 0.0)
+    dependence = _measure_dependence(runs)
+    low = high = n_broken / n_known
+    worst = runs.is_broken | ~runs.is_known
+    if replicates > 1:
+        low = _resampled_quantile(runs, runs.is_broken, 1.0 - confidence, seed, key)
+        high = _resampled_quantile(runs, worst, confidence, seed, key)
+    low_share, high_share = float(runs.is_broken.mean()), float(worst.mean())
+    exact_high, effective = _exact_upper(high_share, dependence, confidence)
+    low = min(low, binomial_lower(low_share * effective, effective, confidence))
+    high = max(high, exact_high)
+    return RiskEstimate(
+        risk=n_broken / n_known,
+        low=low,
+        high=high,
+        host_runs=n_runs,
+        broken_runs=n_broken,
+        failed_runs=n_runs - n_known,
+        replicates=replicates,
+        effective_runs=effective,
+        effective_runs_at_target=dependence.effective_runs(slo.hosts_affected),
+    )
+
+
+def runs_needed(risk: float, target: float, confidence: float, most_runs: float) -> float | None:
+    """Find the smallest effective number of host runs whose upper bound at this observed risk is within the target.
+
+    Returns
+    -------
+    float or None
+        None when even `most_runs` would not do, as always when the risk is above the target.
+    """
+    if risk > target or binomial_upper(risk * most_runs, most_runs, confidence) > target:
+        return None
+    low, high = 0.0, most_runs
+    while high - low > 1e-3 * high:
+        middle = (low + high) / 2
+        if binomial_upper(risk * middle, middle, confidence) > target:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+class _Dependence(NamedTuple):
+    """What the effective number of runs follows from; `of_margin` is 1 where nothing can be known."""
+
+    n_runs: int
+    hosts_per_replicate: float
+    of_flag: float
+    of_margin: float
+
+    def effective_runs(self, probability: float) -> float:
+        """Count the independent runs that tell as much, if hosts break with this probability."""
+        correlation = max(self.of_flag, exceedance_correlation(self.of_margin, probability))
+        return self.n_runs / (1.0 + (self.hosts_per_replicate - 1.0) * min(1.0, correlation))
+
+
+def _measure_dependence(runs: HostRuns) -> _Dependence:
+    n_runs = len(runs.is_known)
+    _, per_replicate = np.unique(runs.replicate, return_counts=True)
+    # Unequal replicates: the larger ones hold more of the runs, so the mean is taken over runs.
+    hosts_per_replicate = float((per_replicate**2).sum() / n_runs)
+    if len(per_replicate) < MIN_REPLICATES_FOR_CORRELATION:
+        return _Dependence(n_runs, hosts_per_replicate, 1.0, 1.0)
+    known = runs.is_known
+    flag, margin = (
+        within_replicate_correlation(values[known], runs.replicate[known], runs.host[known])
+        for values in (runs.is_broken.astype(np.float64), runs.margin)
+    )
+    if margin is None:
+        margin = 1.0 if flag is None else 0.0
+    return _Dependence(n_runs, hosts_per_replicate, max(0.0, flag or 0.0), max(0.0, margin))
+
+
+def _exact_upper(share: float, dependence: _Dependence, confidence: float) -> tuple[float, float]:
+    """Find the upper bound and the effective number of runs that belongs to it.
+
+    Rare events are less correlated than their causes, so the number depends on the probability that is being bounded:
+    the bound is the largest probability that its own number of runs does not rule out.
+    """
+    high = 1.0 - 1e-9
+    effective = dependence.effective_runs(share)
+    bound = binomial_upper(share * effective, effective, confidence)
+    for _ in range(_MAX_STEPS):
+        effective = dependence.effective_runs(min(bound, high))
+        following = binomial_upper(share * effective, effective, confidence)
+        if abs(following - bound) < 1e-6:
+            break
+        bound = following
+    return following, effective
+
+
+def _resampled_quantile(runs: HostRuns, is_broken: np.ndarray, quantile: float, seed: int, key: str) -> float:
+    _, replicate_idx = np.unique(runs.replicate, return_inverse=True)
+    broken = np.bincount(replicate_idx, is_broken)
+    total = np.bincount(replicate_idx)
+    n = len(total)
+    drawn = make_generator(seed, "bootstrap", entity=key).multinomial(n, np.full(n, 1.0 / n), size=BOOTSTRAP_DRAWS)
+    return float(np.quantile((drawn @ broken) / (drawn @ total), quantile))

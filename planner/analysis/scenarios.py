@@ -1,0 +1,211 @@
+"""One summary per scenario: density, swap risk with its bounds, where the bytes are, slowdown.
+
+Sums over the fleet are taken per replicate and then averaged. A replicate in which a host failed has no fleet sum
+and is left out of them; the risk counts such a host as unknown (see `risk.py`). Unknown values are None, never zero.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from planner.analysis.risk import HostRuns, RiskEstimate, estimate_risk
+from planner.analysis.slowdown import slowdown_quantile
+from planner.config.spec import SloSpec
+from planner.schema import N_SLOWDOWN_BINS
+
+AxisValue = bool | float | str
+
+
+@dataclass(frozen=True)
+class ScenarioSummary:
+    """What the planner says about one scenario; the fields are the keys of `summary.json`.
+
+    Attributes
+    ----------
+    overcommit_ratio, overcommit_ratio_mean : float
+        Limit asked for; configured ÷ usable memory of the used hosts that was reached.
+    effective_host_runs, effective_host_runs_at_target : float
+        Independent host runs that would tell as much (see `risk.py`).
+    swap_risk, swap_risk_low, swap_risk_high : float
+        Probability that a host breaks the objective in the horizon, and its one-sided bounds.
+    swap_in_bytes_per_s_p99 : float
+        Mean over replicates of the worst host's 99th percentile over ticks. [bytes/s]
+    *_bytes_mean : float
+        Sums over the fleet, mean over ticks and replicates. [bytes]
+    slowdown_p50, slowdown_p95, slowdown_p99 : float
+        Over all VM-ticks; 1.0 = none.
+    feasible : bool
+        Whether every VM found a host.
+    """
+
+    scenario_id: int
+    role: str
+    overcommit_ratio: float
+    overcommit_ratio_mean: float | None
+    placement: str
+    tail: str
+    axes: dict[str, AxisValue]
+    hosts_used: int
+    vms_placed: int
+    vms_per_host: float | None
+    swap_risk: float | None
+    swap_risk_low: float
+    swap_risk_high: float
+    replicates: int
+    host_runs: int
+    broken_host_runs: int
+    denied_host_runs: int
+    failed_hosts: int
+    effective_host_runs: float
+    effective_host_runs_at_target: float
+    swap_in_bytes_per_s_p99: float | None
+    swap_in_bytes_per_s_mean: float | None
+    granted_bytes_mean: float | None
+    ballooned_bytes_mean: float | None
+    shared_saved_bytes_mean: float | None
+    compressed_saved_bytes_mean: float | None
+    swapped_bytes_mean: float | None
+    denied_bytes_mean: float | None
+    slowdown_p50: float | None
+    slowdown_p95: float | None
+    slowdown_p99: float | None
+    translation_overhead_mean: float | None
+    unplaced_vms: int
+    feasible: bool
+
+
+def scenario_key(scenario: Mapping[str, Any]) -> str:
+    """Name a scenario by what it is, not by its number, so that its draws survive a change of the sweep."""
+    axes = json.dumps(scenario["axes"], sort_keys=True)
+    return f"{scenario['overcommit_ratio']!r}/{scenario['placement']}/{scenario['tail']}/{axes}"
+
+
+def summarize_scenarios(
+    hosts: pd.DataFrame, scenarios: Sequence[Mapping[str, Any]], slo: SloSpec, seed: int
+) -> list[ScenarioSummary]:
+    """Summarise every scenario from the host rows.
+
+    Parameters
+    ----------
+    hosts : DataFrame, a row per scenario, replicate and host
+        Columns `planner.schema.HOST_COLUMNS`, any order of rows.
+    scenarios : sequence of mappings
+        The manifest's list: id, overcommit_ratio, placement, tail, axes, role, unplaced_vms, hosts_used.
+    slo : SloSpec
+        The objective that the risk is estimated for.
+    seed : int
+        Root seed of the run.
+    """
+    occupied = hosts[hosts["vms"] > 0].sort_values(["scenario_id", "replicate", "host"], kind="stable")
+    rows_of = {int(str(key)): rows for key, rows in occupied.groupby("scenario_id", sort=True)}
+    nothing = occupied.iloc[:0]
+    return [_summarize(rows_of.get(int(item["id"]), nothing), item, slo, seed) for item in scenarios]
+
+
+def host_runs(rows: pd.DataFrame) -> HostRuns:
+    """Take from the host rows of one scenario what the risk is estimated from."""
+    known = (rows["status"] == "ok").to_numpy(dtype=bool)
+    broken = np.zeros(len(rows), dtype=bool)
+    broken[known] = rows["slo_is_broken"].to_numpy()[known].astype(bool)
+    margin = rows["granted_bytes_max"].to_numpy(dtype=np.float64) / rows["usable_bytes"].to_numpy(dtype=np.float64)
+    return HostRuns(
+        replicate=rows["replicate"].to_numpy(dtype=np.int64),
+        host=rows["host"].to_numpy(dtype=object),
+        is_broken=broken,
+        is_known=known,
+        margin=np.where(known, margin, np.nan),
+    )
+
+
+def fleet_mean(rows: pd.DataFrame, column: str) -> float | None:
+    """Sum a column over the hosts of each replicate and average over the replicates in which every host finished."""
+    complete = complete_replicates(rows)
+    if complete.empty:
+        return None
+    return float(complete.groupby("replicate", sort=True)[column].sum().mean())
+
+
+def complete_replicates(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows of replicates in which every host finished."""
+    failed = rows.loc[rows["status"] != "ok", "replicate"].unique()
+    return rows[~rows["replicate"].isin(failed)]
+
+
+def summed_histogram(rows: pd.DataFrame) -> np.ndarray:
+    """Add up the slowdown histograms of the finished host runs: int64 array, shape (N_SLOWDOWN_BINS,)."""
+    total = np.zeros(N_SLOWDOWN_BINS, dtype=np.int64)
+    for counts in rows.loc[rows["status"] == "ok", "slowdown_histogram"]:
+        total += np.asarray(counts, dtype=np.int64)
+    return total
+
+
+def _summarize(rows: pd.DataFrame, scenario: Mapping[str, Any], slo: SloSpec, seed: int) -> ScenarioSummary:
+    runs = host_runs(rows)
+    risk = estimate_risk(runs, slo, seed, scenario_key(scenario))
+    histogram = summed_histogram(rows)
+    finished = rows[rows["status"] == "ok"]
+    hosts_used = int(scenario["hosts_used"])
+    vms_placed = round(rows["vms"].sum() / risk.replicates) if risk.replicates else 0
+    return ScenarioSummary(
+        scenario_id=int(scenario["id"]),
+        role=str(scenario["role"]),
+        overcommit_ratio=float(scenario["overcommit_ratio"]),
+        overcommit_ratio_mean=_ratio(rows["configured_bytes"].sum(), rows["usable_bytes"].sum()),
+        placement=str(scenario["placement"]),
+        tail=str(scenario["tail"]),
+        axes=dict(scenario["axes"]),
+        hosts_used=hosts_used,
+        vms_placed=vms_placed,
+        vms_per_host=_ratio(vms_placed, hosts_used),
+        **_risk_fields(risk),
+        denied_host_runs=int((finished["denied_bytes"] > 0).sum()),
+        swap_in_bytes_per_s_p99=_worst_host_mean(finished, "swap_in_bytes_per_s_p99"),
+        swap_in_bytes_per_s_mean=fleet_mean(rows, "swap_in_bytes_per_s_mean"),
+        granted_bytes_mean=fleet_mean(rows, "granted_bytes_mean"),
+        ballooned_bytes_mean=fleet_mean(rows, "ballooned_bytes_mean"),
+        shared_saved_bytes_mean=fleet_mean(rows, "shared_saved_bytes_mean"),
+        compressed_saved_bytes_mean=fleet_mean(rows, "compressed_saved_bytes_mean"),
+        swapped_bytes_mean=fleet_mean(rows, "swapped_bytes_mean"),
+        denied_bytes_mean=fleet_mean(rows, "denied_bytes"),
+        slowdown_p50=slowdown_quantile(histogram, 0.50),
+        slowdown_p95=slowdown_quantile(histogram, 0.95),
+        slowdown_p99=slowdown_quantile(histogram, 0.99),
+        translation_overhead_mean=_weighted(finished, "translation_overhead_mean"),
+        unplaced_vms=int(scenario["unplaced_vms"]),
+        feasible=int(scenario["unplaced_vms"]) == 0,
+    )
+
+
+def _risk_fields(risk: RiskEstimate) -> dict[str, Any]:
+    return {
+        "swap_risk": risk.risk,
+        "swap_risk_low": risk.low,
+        "swap_risk_high": risk.high,
+        "replicates": risk.replicates,
+        "host_runs": risk.host_runs,
+        "broken_host_runs": risk.broken_runs,
+        "failed_hosts": risk.failed_runs,
+        "effective_host_runs": risk.effective_runs,
+        "effective_host_runs_at_target": risk.effective_runs_at_target,
+    }
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return float(part) / float(whole) if whole else None
+
+
+def _worst_host_mean(finished: pd.DataFrame, column: str) -> float | None:
+    if finished.empty:
+        return None
+    return float(finished.groupby("replicate", sort=True)[column].max().mean())
+
+
+def _weighted(finished: pd.DataFrame, column: str) -> float | None:
+    """Mean over the hosts that have a value, each weighted by its VMs."""
+    valued = finished[finished[column].notna()]
+    weights = valued["vms"].to_numpy(dtype=np.float64)
+    return _ratio(float((weights * valued[column].to_numpy(dtype=np.float64)).sum()), float(weights.sum()))

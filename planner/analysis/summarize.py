@@ -1,0 +1,45 @@
+"""`summary.json`: what the report's first screen says, as plain values that any program can read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from planner.analysis.recommend import recommend, recommendation_as_dict
+from planner.analysis.scenarios import summarize_scenarios
+from planner.config.spec import PlannerConfig
+
+SUMMARY_VERSION = 1
+
+
+def summarize_run(
+    hosts: pd.DataFrame, vms: pd.DataFrame, scenarios: Sequence[Mapping[str, Any]], config: PlannerConfig
+) -> dict[str, Any]:
+    """Summarise a run.
+
+    Parameters
+    ----------
+    hosts, vms : DataFrame
+        Columns `planner.schema.HOST_COLUMNS` and `VM_COLUMNS`; rows in any order.
+    scenarios : sequence of mappings
+        The manifest's list: id, overcommit_ratio, placement, tail, axes, role, unplaced_vms, hosts_used.
+    config : PlannerConfig
+        The resolved config.
+
+    Returns
+    -------
+    dict
+        JSON-ready. `scenarios` has a dict per scenario in the order given (`ScenarioSummary`), `recommendation` is
+        `Recommendation`; both without NaN: what is not known is None.
+    """
+    summaries = summarize_scenarios(hosts, scenarios, config.slo, config.seed)
+    return {
+        "summary_version": SUMMARY_VERSION,
+        "question": config.question,
+        "horizon_s": config.horizon,
+        "seed": config.seed,
+        "vms": int(vms["vm"].nunique()),
+        "scenarios": [asdict(item) for item in summaries],
+        "recommendation": recommendation_as_dict(recommend(summaries, config)),
+    }

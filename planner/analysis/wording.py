@@ -1,0 +1,51 @@
+"""Numbers and rules as words, shared by the summary, the terminal and the page, so that all three say the same."""
+
+from planner.config.spec import SloSpec
+from planner.units import format_bytes, format_seconds
+
+UNKNOWN = "not known"
+
+
+def format_percent(fraction: float | None) -> str:
+    """Write a fraction as a percentage with two significant digits: 0.0367 -> "3.7 %", 0.00004 -> "below 0.01 %"."""
+    if fraction is None:
+        return UNKNOWN
+    percent = fraction * 100.0
+    if 0.0 < abs(percent) < 0.01:
+        return "below 0.01 %"
+    if abs(percent) >= 99.95:
+        return f"{percent:.0f} %"
+    if abs(percent) >= 10.0:
+        return f"{percent:.1f} %".replace(".0 %", " %")
+    return f"{percent:.2g} %"
+
+
+def format_ratio(ratio: float) -> str:
+    """Write an overcommit ratio with at least one decimal: 1.0, 1.25."""
+    text = f"{ratio:.3f}".rstrip("0")
+    return text + "0" if text.endswith(".") else text
+
+
+def format_count(count: float, noun: str) -> str:
+    """Write a count with its noun in the right number, thousands apart: "1 host", "12,000 VMs"."""
+    return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
+
+
+def format_risk(risk: float | None, high: float, confidence: float) -> str:
+    """Write a swap risk with its bound; no event seen is a bound, never a zero."""
+    bound = f"{format_percent(high)} with {format_percent(confidence)} confidence"
+    if risk is None:
+        return f"{UNKNOWN}, at most {bound}"
+    if risk == 0.0:
+        return f"below {bound}"
+    return f"{format_percent(risk)}, at most {bound}"
+
+
+def slo_sentence(slo: SloSpec, horizon_s: float) -> str:
+    """Say the objective in one sentence."""
+    return (
+        f"At most {format_percent(slo.hosts_affected)} of hosts may swap in more than "
+        f"{format_bytes(slo.swap_in)}/s for longer than {format_seconds(slo.for_more_than)}, "
+        f"or run out of memory to give, within {format_seconds(horizon_s)}; "
+        f"judged by the upper bound at {format_percent(slo.confidence)} confidence."
+    )
