@@ -1,12 +1,13 @@
 """Turn pydantic's errors into issues that a stranger can act on: path, what was written, what would be right."""
 
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, PlainSerializer, ValidationError, WithJsonSchema
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from planner.config.fields import models_in, written_example
 from planner.config.paths import Loc, format_path, get_value
 from planner.config.spec import PlannerConfig
 from planner.config.suggest import nearest_name
@@ -80,14 +81,8 @@ def _resolve(raw_loc: Loc) -> tuple[Loc, FieldInfo | None, list[type[BaseModel]]
         if isinstance(part, str):
             holders = models
             field = next((m.model_fields[part] for m in models if part in m.model_fields), None)
-            models = _models_in(field.annotation) if field else []
+            models = models_in(field.annotation) if field else []
     return tuple(loc), field, holders
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in get_args(annotation) for model in _models_in(inner)]
 
 
 def _show(value: Any) -> str:
@@ -97,25 +92,13 @@ def _show(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _example(field: FieldInfo | None) -> str:
-    """Show the default, written as in YAML, or else the example of the type."""
-    if field is None:
-        return ""
-    if isinstance(field.default, str | int | float | tuple):
-        writers = [item.func for item in field.metadata if isinstance(item, PlainSerializer)]
-        plain = list(field.default) if isinstance(field.default, tuple) else field.default
-        return f", e.g. {writers[0](field.default) if writers else plain}"  # type: ignore[call-arg]
-    for item in field.metadata:
-        if isinstance(item, WithJsonSchema) and item.json_schema and item.json_schema.get("examples"):
-            return f", e.g. {item.json_schema['examples'][0]}"
-    return ""
-
-
 def _wanted(error: ShapeError) -> str:
     if error.field is None or not error.field.description:
         return "see `planner schema`"
     description = error.field.description
-    return f"expected: {description[0].lower()}{description[1:]}{_example(error.field)}"
+    start = description if description[1:2].isupper() else description[0].lower() + description[1:]
+    example = written_example(error.field)
+    return f"expected: {start}" + (f", e.g. {example}" if example else "")
 
 
 def _explain_missing(error: ShapeError) -> tuple[str, str]:
@@ -186,7 +169,7 @@ def _explain_list(error: ShapeError) -> tuple[str, str]:
 
 
 def _explain_section(error: ShapeError) -> tuple[str, str]:
-    models = _models_in(error.field.annotation) if error.field else [PlannerConfig]
+    models = models_in(error.field.annotation) if error.field else [PlannerConfig]
     keys = [name for model in models for name in model.model_fields]
     switch = f", e.g. {error.loc[-1]}: {{enabled: false}}" if "enabled" in keys else ""
     return f"{_show(error.got)} is not a section", f"write keys below it: {', '.join(keys)}{switch}"
