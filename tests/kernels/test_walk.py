@@ -95,7 +95,7 @@ def test_one_small_side_makes_the_entry_small():
         assert out[:, 0].tolist() == [MISS, expected]
 
 
-# Random spaces: three guest-virtual blocks of 2 MiB and one of 1 GiB, random leaves and random targets.
+# Random spaces: (place, leaf level, target), both in units of the leaf.
 SIDES = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 3), st.integers(0, 5)), min_size=1, max_size=12)
 GUEST_TABLE = 40 * GIB
 
@@ -104,22 +104,23 @@ def random_guest(levels, pages):
     """Map pages (place, leaf level, target): guest-physical 0-5 GiB."""
     fast, slow = build_radix(levels, GUEST_TABLE, 2), OracleRadix(levels, GUEST_TABLE)
     for place, level, target in pages:
-        address = place * (PAGE if level == 1 else leaf_bytes(level))
+        address = place * leaf_bytes(level)
         goal = target * leaf_bytes(level)
         if slow.map(address, goal, level):
             fast = map_or_grow(fast, address, goal, level)
     return fast, slow
 
 
-def random_host(levels, pages, n_tables, order):
-    """Map pages; first the guest's table pages, all with 4 KiB pages in a shuffled order or as one 2 MiB page."""
+def random_host(levels, pages, wanted, n_tables, order):
+    """Map the guest's table (4 KiB pages in a shuffled order, or one 2 MiB page), pages, and `wanted` with 4 KiB."""
     fast, slow = build_radix(levels, HOST_BASE, 2), OracleRadix(levels, HOST_BASE)
     first = [(GUEST_TABLE, 2 * MIB, 2)]
     if order is not None:
         frames = sorted(range(n_tables), key=lambda node: (node * 7 + order) % 31)
         first = [(GUEST_TABLE + node * PAGE, frame * PAGE, 1) for node, frame in enumerate(frames)]
     spread = [(p * leaf_bytes(level), (8 + t) * leaf_bytes(3) + t * leaf_bytes(level), level) for p, level, t in pages]
-    for address, goal, level in first + spread:
+    small = [(address, 30 * GIB + address, 1) for address in wanted]
+    for address, goal, level in first + spread + small:
         if slow.map(address, goal, level):
             fast = map_or_grow(fast, address, goal, level)
     return fast, slow
@@ -129,11 +130,12 @@ def random_host(levels, pages, n_tables, order):
 @given(st.sampled_from([(4, 4), (5, 5), (4, 5)]), SIDES, SIDES, st.none() | st.integers(0, 30), st.data())
 def test_random_spaces_and_streams_agree_with_the_oracle(levels, guest_pages, host_pages, order, data):
     guest, slow_guest = random_guest(levels[0], guest_pages)
-    host, slow_host = random_host(levels[1], host_pages, int(guest.state[radix.USED]), order)
+    wanted = [target * leaf_bytes(level) + page * PAGE for _, level, target in guest_pages for page in (0, 1, 3)]
+    host, slow_host = random_host(levels[1], host_pages, wanted, int(guest.state[radix.USED]), order)
     places = [place * leaf_bytes(level) for place, level, _ in guest_pages]
-    offsets = st.sampled_from([0, 17, PAGE, 3 * PAGE + 5, 2 * MIB, 6 * MIB + 1, GIB])
-    addresses = data.draw(st.lists(st.builds(int.__add__, st.sampled_from(places), offsets), max_size=60))
-    geometry = TlbGeometry(2, 2, 2, 1, 4, 2, data.draw(st.booleans()))
+    offsets = st.sampled_from([0, 17, PAGE, PAGE + 8, 3 * PAGE + 5, 6 * MIB + 1])
+    addresses = data.draw(st.lists(st.builds(int.__add__, st.sampled_from(places), offsets), min_size=10, max_size=80))
+    geometry = TlbGeometry(2, 2, 1, 1, 8, 2, data.draw(st.booleans()))
     out = np.full((len(addresses), 3), -1, np.int64)
     run_nested(build_nested_space(guest, host), build_tlb(geometry), np.array(addresses, np.int64), out)
     expected = oracle.run_nested(slow_guest, slow_host, OracleTlb(geometry), addresses)
