@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
+from os.path import normpath
 from pathlib import Path
 
 from planner.config.catalog import cpu_names, swap_device_names
@@ -137,7 +138,7 @@ def check_fleet_directory(config: PlannerConfig, base_dir: Path) -> list[Issue]:
     """Check that an imported fleet is where the config says."""
     if not isinstance(config.fleet.vms, ImportedVms):
         return []
-    folder = base_dir / config.fleet.vms.fleet
+    folder = Path(normpath(base_dir / config.fleet.vms.fleet))
     how = f"make it with: planner import gwa SOURCE --out {folder} (or: planner import table ...)"
     if not folder.exists():
         return [Issue("fleet.vms.fleet", f"there is no directory {folder}", how)]

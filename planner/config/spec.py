@@ -97,7 +97,7 @@ class ImportedVms(Spec):
 def _vms_kind(value: Any) -> str | None:
     """Tell by its shape which of the three kinds of `vms` is meant, so that only that kind's errors are reported."""
     if isinstance(value, list | tuple):
-        return "list"
+        return "VmSpec"
     if isinstance(value, GeneratedVms | ImportedVms):
         return type(value).__name__
     meant = {nearest_name(str(key), ("generate", "fleet")) for key in value} if isinstance(value, dict) else set()
@@ -113,7 +113,7 @@ class FleetSpec(Spec):
     vms: Annotated[
         Annotated[GeneratedVms, Tag("GeneratedVms")]
         | Annotated[ImportedVms, Tag("ImportedVms")]
-        | Annotated[tuple[VmSpec, ...], Field(min_length=1), Tag("list")],
+        | Annotated[tuple[VmSpec, ...], Field(min_length=1), Tag("VmSpec")],
         Discriminator(
             _vms_kind,
             custom_error_type="vms_kind",
