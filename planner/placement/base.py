@@ -100,13 +100,12 @@ class Placement:
         """Which VMs have a host: bool array, shape (n_vms,)."""
         return np.asarray(self.verdicts == Verdict.PLACED)
 
-    def hosts_used(self) -> np.ndarray:
-        """Return the hosts with at least one VM, ascending: int64 array."""
-        return np.unique(self.host_idx[self.is_placed])
-
-    def vms_on(self, host: int) -> np.ndarray:
-        """Return the VMs on a host, ascending: int64 array."""
-        return np.flatnonzero(self.is_placed & (self.host_idx == host))
+    def vms_by_host(self) -> dict[int, np.ndarray]:
+        """Return the VMs on each host in use, both ascending: host -> int64 array."""
+        placed = np.flatnonzero(self.is_placed)
+        by_host = placed[np.argsort(self.host_idx[placed], kind="stable")]
+        hosts, first = np.unique(self.host_idx[by_host], return_index=True)
+        return dict(zip(hosts.tolist(), np.split(by_host, first[1:]), strict=True)) if hosts.size else {}
 
 
 class PlacementStrategy(Protocol):

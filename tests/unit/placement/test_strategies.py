@@ -98,7 +98,7 @@ def test_as_is_keeps_hosts_and_says_why_not():
         Verdict.PLACED, Verdict.HOST_FULL, Verdict.HOST_UNKNOWN, Verdict.HOST_UNKNOWN,
     ]  # fmt: skip
     assert placement.host_idx[0] == 1
-    assert placement.hosts_used().tolist() == [1]
+    assert {host: vms.tolist() for host, vms in placement.vms_by_host().items()} == {1: [0]}
 
 
 def test_overhead_memory_is_the_published_law():

@@ -60,7 +60,8 @@ def test_contract(name, fleet):
 
     assert placement.host_idx.shape == placement.verdicts.shape == (len(vms),)
     assert set(placement.verdicts.tolist()) <= {int(v) for v in Verdict}
-    on_hosts = [placement.vms_on(h) for h in range(len(hosts))]
+    by_host = placement.vms_by_host()
+    on_hosts = [by_host.get(h, np.array([], dtype=np.int64)) for h in range(len(hosts))]
     assert sorted(np.concatenate(on_hosts).tolist()) == np.flatnonzero(placement.is_placed).tolist()
     assert_limits_held(vms, hosts, on_hosts, ratio)
 

@@ -1,0 +1,130 @@
+"""Placed scenarios -> host problems. A host problem met in several scenarios is listed, and simulated, once."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from planner.config.spec import PlannerConfig
+from planner.host.problem import HostHardware, HostProblem
+from planner.sweep.expand import Scenario
+from planner.units import PAGE_BYTES
+from planner.workload.fleet import VmTable
+from planner.workload.source import DemandSource
+
+
+@dataclass(frozen=True)
+class PlacedHost:
+    """A host with at least one VM, as the result tables describe it. Memory in bytes, `vm_idx` ascending."""
+
+    hardware: HostHardware
+    vm_idx: tuple[int, ...]
+    configured_bytes: int
+    usable_bytes: int
+    vcpus: int
+
+
+@dataclass(frozen=True)
+class PlacedScenario:
+    """A scenario with its VMs placed.
+
+    Attributes
+    ----------
+    config : PlannerConfig
+        As this scenario sees it: axes and tail applied.
+    source : int
+        Position in the plan's sources of the fleet that `vm_idx` counts in.
+    page_scale : int
+        4 KiB pages that one sampled page stands for.
+    hosts : tuple of PlacedHost
+        Hosts with at least one VM, in the fleet's order.
+    unplaced : tuple of (str, str)
+        Name of each VM that found no host, and why; where there is one the scenario is infeasible.
+    """
+
+    scenario: Scenario
+    config: PlannerConfig
+    source: int
+    page_scale: int
+    hosts: tuple[PlacedHost, ...]
+    unplaced: tuple[tuple[str, str], ...]
+
+
+class HostRun(NamedTuple):
+    """One row of the host table, by positions: its scenario, replicate, host in that scenario, and host problem."""
+
+    placed: int
+    replicate: int
+    host: int
+    problem: int
+
+
+class SourcedProblem(NamedTuple):
+    """A host problem and the position of the source that its VMs belong to."""
+
+    source: int
+    problem: HostProblem
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is to be simulated.
+
+    Attributes
+    ----------
+    sources : tuple of DemandSource
+    placed : tuple of PlacedScenario
+    problems : tuple of SourcedProblem
+        No two are equal.
+    runs : tuple of HostRun
+        Which problem answers for which scenario, replicate and host.
+    """
+
+    sources: tuple[DemandSource, ...]
+    placed: tuple[PlacedScenario, ...]
+    problems: tuple[SourcedProblem, ...]
+    runs: tuple[HostRun, ...]
+
+
+def build_plan(sources: Sequence[DemandSource], placed: Sequence[PlacedScenario]) -> Plan:
+    """List the host problems of all replicates of the placed scenarios, each distinct one once."""
+    position: dict[SourcedProblem, int] = {}
+    templates: list[list[int]] = []
+    for item in placed:
+        ids = (SourcedProblem(item.source, host_problem(item, host, 0)) for host in item.hosts)
+        templates.append([position.setdefault(problem, len(position)) for problem in ids])
+    # Replicates share placement, so problems are compared once, for replicate 0, and then numbered on.
+    n_replicates = max((item.config.sweep.replicates for item in placed), default=0)
+    problems = tuple(
+        SourcedProblem(source, replace(problem, replicate=replicate))
+        for replicate in range(n_replicates)
+        for source, problem in position
+    )
+    runs = tuple(
+        HostRun(number, replicate, host, replicate * len(position) + template)
+        for number, item in enumerate(placed)
+        for replicate in range(n_replicates)
+        for host, template in enumerate(templates[number])
+    )
+    return Plan(tuple(sources), tuple(placed), problems, runs)
+
+
+def host_problem(item: PlacedScenario, host: PlacedHost, replicate: int) -> HostProblem:
+    """Return what the simulation of one host of a placed scenario is given."""
+    config = item.config
+    return HostProblem(
+        host=host.hardware,
+        hypervisor=config.hypervisor,
+        workload=config.workload,
+        slo=config.slo,
+        seed=config.seed,
+        replicate=replicate,
+        vm_idx=host.vm_idx,
+        page_scale=item.page_scale,
+    )
+
+
+def page_scale(vms: VmTable, config: PlannerConfig) -> int:
+    """Return the power of two nearest to mean configured pages ÷ `fidelity.pages_per_vm`, at least 1."""
+    wanted = float(vms.configured_bytes.mean()) / PAGE_BYTES / config.fidelity.pages_per_vm
+    return int(2 ** max(0, round(math.log2(wanted))))

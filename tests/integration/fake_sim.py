@@ -1,0 +1,99 @@
+"""A stand-in for the host simulation: every value is a pure function of the problem and the source, and cheap."""
+
+import os
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from planner.host.problem import HostResult
+from planner.schema import HOST_COLUMNS, N_SLOWDOWN_BINS, TIMELINE_COLUMNS, VM_COLUMNS
+from planner.units import GIB, MIB
+from planner.workload.fleet import Demand, VmTable
+
+
+@dataclass
+class FakeSource:
+    """A fleet of VMs of 4, 8 and 16 GiB with demand that nobody looks at closely."""
+
+    count: int = 24
+    n_ticks: int = 12
+    vms: VmTable = field(init=False)
+
+    def __post_init__(self):
+        memory = (np.resize([4, 8, 16], self.count) * GIB).astype(np.int64)
+        blank = (None,) * self.count
+        self.vms = VmTable(
+            tuple(f"vm-{i + 1:03d}" for i in range(self.count)), memory, np.full(self.count, 2), blank, blank,
+            blank, memory // MIB * 10, np.zeros(self.count, dtype=np.int64), memory, np.ones(self.count, dtype=bool),
+        )  # fmt: skip
+
+    def demand(self, replicate):
+        shape = (self.count, self.n_ticks)
+        active = np.full(shape, 0.1 + 0.01 * replicate, dtype=np.float32)
+        return Demand(300.0, active, np.full(shape, 0.5, dtype=np.float32), np.ones(self.count))
+
+    def replicate_meaning(self):
+        return "Nothing but the number differs."
+
+
+class FakeSim:
+    """Values from a hash of (VMs, replicate, ratio reached): like the real one, nothing depends on order or worker."""
+
+    def __init__(self, source):
+        self.source = source
+
+    def run(self, problem, keep_timeline=False):
+        names = [self.source.vms.names[vm] for vm in problem.vm_idx]
+        demand = self.source.demand(problem.replicate)
+        configured = self.source.vms.configured_bytes[list(problem.vm_idx)]
+        ratio = configured.sum() / problem.host.memory_bytes
+        level = float(demand.active_fraction[:, 0].mean()) + len(names) / 100
+        level *= {"low": 0.5, "middle": 1.0, "high": 2.0}[problem.workload.tail]
+        swapped = max(0.0, ratio - 1.3) * 1e9 * level
+        row = {c.name: _value(c.dtype, level) for c in HOST_COLUMNS if c.simulated}
+        row |= {"slo_is_broken": bool(swapped > 1e7), "swapped_bytes_mean": swapped, "denied_bytes": 0}
+        row |= {"swap_in_bytes_per_s_p99": swapped / 100, "granted_bytes_max": int(configured.sum() * 0.5)}
+        row |= {"slowdown_histogram": [len(names)] + [0] * (N_SLOWDOWN_BINS - 1)}
+        vm_rows = {
+            c.name: (configured * level).astype(np.int64 if c.dtype == "int64" else float)
+            for c in VM_COLUMNS
+            if c.simulated
+        }
+        timeline = np.zeros((self.source.n_ticks, len(TIMELINE_COLUMNS)), dtype=np.int64) if keep_timeline else None
+        if timeline is not None:
+            timeline[:, 0] = np.arange(self.source.n_ticks)
+        return HostResult(row, vm_rows, timeline)
+
+
+def _value(dtype, level):
+    return {"int64": int(level * 1e6), "float64": level, "bool": False}.get(dtype)
+
+
+class FailingSim(FakeSim):
+    """One host fails by itself, always: the one with the fleet's fifth VM, in replicate 1."""
+
+    def run(self, problem, keep_timeline=False):
+        if 4 in problem.vm_idx and problem.replicate == 1:
+            raise ValueError("frames lost:\n 3 in use, 2 counted")
+        return super().run(problem, keep_timeline)
+
+
+class DyingSim(FakeSim):
+    """Kills its worker process, as long as the file named in CRASH_MARKER does not exist; makes it first."""
+
+    def run(self, problem, keep_timeline=False):
+        marker = os.environ["CRASH_MARKER"]
+        if 4 in problem.vm_idx and problem.replicate == 1 and not os.path.exists(marker):
+            with open(marker, "w") as file:
+                file.write("once")
+            os._exit(1)
+        return super().run(problem, keep_timeline)
+
+
+class DeadlySim(FakeSim):
+    """Kills its worker process at one host, every time."""
+
+    def run(self, problem, keep_timeline=False):
+        if 4 in problem.vm_idx and problem.replicate == 1:
+            os._exit(1)
+        return super().run(problem, keep_timeline)
