@@ -1,0 +1,365 @@
+"""The fleet directory: what every importer writes and the sweep reads. Atomic to write, checked to read.
+
+    fleet.json       format version, source, acknowledgement, tick, first time, counts, assumptions, warnings
+    vms.parquet      a row per VM; null = unknown
+    active.parquet   a row per tick, `time_utc` and a float32 column per VM [bytes]; null = off or not recorded
+    granted.parquet  the same
+    cpu.parquet      optional, the same [busy vCPUs]
+
+Knows nothing of foreign formats (`planner.inventory`) nor of how a trace becomes demand (`planner.workload.imported`).
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from planner.errors import InputError
+from planner.units import MIB
+from planner.workload.fleet import NORMAL_SHARES_PER_MIB, VmTable
+
+FORMAT_VERSION = 1
+TIME_COLUMN = "time_utc"
+UNKNOWN_VCPUS = 2
+"""vCPUs assumed where the source does not say; the same as the default of a VM written in a config."""
+
+_VM_SCHEMA = pa.schema(
+    [
+        pa.field("name", pa.string()),
+        pa.field("configured_bytes", pa.int64()),
+        pa.field("configured_from", pa.string()),
+        pa.field("vcpus", pa.int64()),
+        pa.field("group", pa.string()),
+        pa.field("image", pa.string()),
+        pa.field("host", pa.string()),
+        pa.field("shares", pa.int64()),
+        pa.field("reservation_bytes", pa.int64()),
+        pa.field("limit_bytes", pa.int64()),
+        pa.field("has_balloon_driver", pa.bool_()),
+    ]
+)
+_SERIES = {
+    "active": ("bytes", "Memory touched within the tick, as the hypervisor estimates it"),
+    "granted": ("bytes", "Guest memory backed by the host"),
+    "cpu": ("vCPUs", "Busy vCPUs, mean over the tick"),
+}
+_NOT_A_FLEET = "expected a fleet directory as written by `planner import`"
+
+
+@dataclass(frozen=True)
+class VmRecord:
+    """One VM of an imported fleet; None is unknown.
+
+    Attributes
+    ----------
+    configured_from : str
+        Where the configured memory comes from, e.g. "table", "quantum", "granted".
+    """
+
+    name: str
+    configured_bytes: int
+    configured_from: str
+    vcpus: int | None = None
+    group: str | None = None
+    image: str | None = None
+    host: str | None = None
+    shares: int | None = None
+    reservation_bytes: int | None = None
+    limit_bytes: int | None = None
+    has_balloon_driver: bool | None = None
+
+
+@dataclass(frozen=True)
+class FleetInfo:
+    """What `fleet.json` says beside the counts.
+
+    Attributes
+    ----------
+    source : str
+        Kind and name of what was imported.
+    acknowledgement : str
+        Text that the source asks users to print; empty where it asks for none.
+    tick_s, first_time_s : int
+        Length of a tick; start of the first tick since 1970, UTC. [s]
+    assumptions, warnings : tuple of str
+        What the importer took for granted, and what looked wrong.
+    """
+
+    source: str
+    acknowledgement: str
+    tick_s: int
+    first_time_s: int
+    assumptions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FleetFiles:
+    """An imported fleet in memory. Series have shape (n_vms, n_ticks), float32, NaN = off or not recorded.
+
+    Attributes
+    ----------
+    active_bytes, granted_bytes : float32 array
+        As in the source, not cleaned. [bytes]
+    cpu_busy_vcpus : float32 array or None
+        Busy vCPUs; None where the source has no CPU series.
+    """
+
+    info: FleetInfo
+    vms: tuple[VmRecord, ...]
+    active_bytes: np.ndarray
+    granted_bytes: np.ndarray
+    cpu_busy_vcpus: np.ndarray | None = None
+
+    def vm_table(self) -> VmTable:
+        """Build the VM table; unknown values get the defaults of a VM written in a config."""
+        vms = self.vms
+        configured = [vm.configured_bytes for vm in vms]
+        shares = [_known(vm.shares, vm.configured_bytes // MIB * NORMAL_SHARES_PER_MIB) for vm in vms]
+        return VmTable(
+            names=tuple(vm.name for vm in vms),
+            configured_bytes=np.array(configured, dtype=np.int64),
+            vcpus=np.array([_known(vm.vcpus, UNKNOWN_VCPUS) for vm in vms], dtype=np.int64),
+            groups=tuple(vm.group for vm in vms),
+            images=tuple(vm.image for vm in vms),
+            hosts=tuple(vm.host for vm in vms),
+            shares=np.array(shares, dtype=np.int64),
+            reservation_bytes=np.array([_known(vm.reservation_bytes, 0) for vm in vms], dtype=np.int64),
+            limit_bytes=np.array([_known(vm.limit_bytes, vm.configured_bytes) for vm in vms], dtype=np.int64),
+            has_balloon_driver=np.array([_known(vm.has_balloon_driver, True) for vm in vms], dtype=np.bool_),
+        )
+
+
+def check_target(directory: Path, force: bool) -> None:
+    """Refuse a target that exists, unless it is an empty directory, or a fleet and `force` is set.
+
+    Raises
+    ------
+    InputError
+        The target exists. Also with `force`, when it is something other than a fleet: that is never deleted.
+    """
+    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+        return
+    if not (directory / "fleet.json").is_file():
+        raise InputError(str(directory), "exists and is not a fleet", "choose another --out; it is never overwritten")
+    if not force:
+        raise InputError(str(directory), "exists already", "choose another --out, or pass --force to replace it")
+
+
+def write_fleet(directory: Path, fleet: FleetFiles, force: bool = False) -> None:
+    """Write a fleet directory, whole or not at all.
+
+    Everything is written to a temporary sibling, which is then renamed.
+
+    Raises
+    ------
+    InputError
+        The target exists (see `check_target`), cannot be written, or the fleet itself is not sound.
+    """
+    check_target(directory, force)
+    _check_vms(fleet.vms, directory)
+    _check_shapes(fleet, directory)
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    except OSError as error:
+        raise InputError(str(directory), f"cannot be written: {error.strerror}", "choose another --out") from error
+    try:
+        _write_files(temporary / "new", fleet)
+        if directory.exists():
+            directory.rename(temporary / "old")
+        (temporary / "new").rename(directory)
+    except OSError as error:
+        raise InputError(str(directory), f"cannot be written: {error.strerror}", "free space there?") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_fleet(directory: Path) -> FleetFiles:
+    """Read a fleet directory and check that its files agree.
+
+    Raises
+    ------
+    InputError
+        A file is missing, broken, of another version, or does not fit the others.
+    """
+    about = _read_info(directory)
+    info, n_ticks = about
+    vms = _read_vms(directory / "vms.parquet")
+    names = [vm.name for vm in vms]
+    series = {}
+    for kind in _SERIES:
+        path = directory / f"{kind}.parquet"
+        if kind == "cpu" and not path.exists():
+            continue
+        series[kind] = _read_series(path, names, info, n_ticks)
+    return FleetFiles(info, vms, series["active"], series["granted"], series.get("cpu"))
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> Any:
+    """Read a Parquet file into a pyarrow Table; InputError when it is missing, truncated or no Parquet."""
+    if not path.is_file():
+        raise InputError(str(path), "no such file", _NOT_A_FLEET)
+    try:
+        return pq.read_table(path, columns=columns, memory_map=True)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(str(path), f"not a whole Parquet file ({reason})", "copy or import it again") from error
+
+
+def _known(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _write_files(directory: Path, fleet: FleetFiles) -> None:
+    directory.mkdir()
+    records = [asdict(vm) for vm in fleet.vms]
+    pq.write_table(pa.Table.from_pylist(records, schema=_VM_SCHEMA), directory / "vms.parquet")
+    names = [vm.name for vm in fleet.vms]
+    for kind, values in _series_of(fleet).items():
+        _write_series(directory / f"{kind}.parquet", kind, names, values, fleet.info)
+    about = {
+        "format_version": FORMAT_VERSION,
+        **asdict(fleet.info),
+        "vms": len(fleet.vms),
+        "ticks": int(fleet.active_bytes.shape[1]),
+    }
+    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    with (directory / "fleet.json").open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _series_of(fleet: FleetFiles) -> dict[str, np.ndarray]:
+    series = {"active": fleet.active_bytes, "granted": fleet.granted_bytes}
+    if fleet.cpu_busy_vcpus is not None:
+        series["cpu"] = fleet.cpu_busy_vcpus
+    return series
+
+
+def _write_series(path: Path, kind: str, names: list[str], values: np.ndarray, info: FleetInfo) -> None:
+    unit, meaning = _SERIES[kind]
+    columns = [pa.array(row, type=pa.float32(), mask=np.isnan(row)) for row in values]
+    metadata = {"unit": unit, "meaning": meaning}
+    vm_fields = [pa.field(name, pa.float32(), metadata=metadata) for name in names]
+    time_field = pa.field(TIME_COLUMN, pa.timestamp("s", tz="UTC"), metadata={"meaning": "Start of the tick"})
+    times = pa.array(_times(info, values.shape[1]), type=pa.timestamp("s", tz="UTC"))
+    table = pa.Table.from_arrays([times, *columns], schema=pa.schema([time_field, *vm_fields]))
+    pq.write_table(table, path, compression="zstd", row_group_size=max(1, values.shape[1]))
+
+
+def _times(info: FleetInfo, n_ticks: int) -> np.ndarray:
+    return info.first_time_s + info.tick_s * np.arange(n_ticks, dtype=np.int64)
+
+
+def _read_info(directory: Path) -> tuple[FleetInfo, int]:
+    path = directory / "fleet.json"
+    if not directory.is_dir():
+        raise InputError(str(directory), "no such directory", _NOT_A_FLEET)
+    if not path.is_file():
+        raise InputError(str(path), "no such file", _NOT_A_FLEET)
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        version = about["format_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(str(path), "is not valid JSON with a format_version", "import the fleet again") from error
+    if version != FORMAT_VERSION:
+        hint = f"this planner reads version {FORMAT_VERSION}; import the fleet again"
+        raise InputError(str(path), f"has format version {version}", hint)
+    try:
+        known = {field.name: about[field.name] for field in fields(FleetInfo)}
+        known["assumptions"] = tuple(known["assumptions"])
+        known["warnings"] = tuple(known["warnings"])
+        known["tick_s"] = int(known["tick_s"])
+        info, n_ticks = FleetInfo(**known), int(about["ticks"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(str(path), f"lacks or garbles {error}", "import the fleet again") from error
+    if info.tick_s < 1 or n_ticks < 1:
+        raise InputError(str(path), "has no ticks", "import the fleet again")
+    return info, n_ticks
+
+
+def _read_vms(path: Path) -> tuple[VmRecord, ...]:
+    table = read_table(path)
+    missing = [field.name for field in _VM_SCHEMA if field.name not in table.column_names]
+    if missing:
+        raise InputError(str(path), f"lacks the columns {', '.join(missing)}", "import the fleet again")
+    try:
+        rows = table.select(_VM_SCHEMA.names).cast(_VM_SCHEMA).to_pylist()
+    except pa.ArrowException as error:
+        raise InputError(str(path), f"has a column of the wrong type ({error})", "import the fleet again") from error
+    vms = tuple(VmRecord(**row) for row in rows)
+    _check_vms(vms, path)
+    return vms
+
+
+def _check_vms(vms: tuple[VmRecord, ...], place: Path) -> None:
+    if not vms:
+        raise InputError(str(place), "has no VMs", "expected at least one row")
+    seen: set[str] = set()
+    for row, vm in enumerate(vms, start=1):
+        if not vm.name:
+            raise InputError(f"{place}, row {row}", "the VM has no name", "give every VM a unique name")
+        if vm.name in seen:
+            raise InputError(f"{place}, row {row}", f'duplicated VM name "{vm.name}"', "give every VM a unique name")
+        if vm.name == TIME_COLUMN:
+            raise InputError(f"{place}, row {row}", f'"{vm.name}" is the name of the time column', "rename the VM")
+        if vm.configured_bytes is None or vm.configured_bytes <= 0:
+            message = f'VM "{vm.name}" has configured memory {vm.configured_bytes}'
+            raise InputError(f"{place}, row {row}", message, "expected a positive number of bytes")
+        if vm.vcpus is not None and vm.vcpus < 1:
+            raise InputError(f"{place}, row {row}", f'VM "{vm.name}" has {vm.vcpus} vCPUs', "expected 1 or more")
+        seen.add(vm.name)
+
+
+def _check_shapes(fleet: FleetFiles, place: Path) -> None:
+    shape = (len(fleet.vms), fleet.active_bytes.shape[1])
+    for kind, values in _series_of(fleet).items():
+        if values.shape != shape or shape[1] == 0:
+            message = f"{kind} has shape {values.shape} for {shape[0]} VMs and {shape[1]} ticks"
+            raise InputError(str(place), message, "expected a row per VM and a column per tick, at least one")
+
+
+def _read_series(path: Path, names: list[str], info: FleetInfo, n_ticks: int) -> np.ndarray:
+    table = read_table(path)
+    columns = [name for name in table.column_names if name != TIME_COLUMN]
+    if len(columns) == len(table.column_names):
+        raise InputError(str(path), f'lacks the column "{TIME_COLUMN}"', "import the fleet again")
+    unknown = sorted(set(columns) - set(names))
+    if unknown:
+        raise InputError(str(path), f"has series of VMs that are not in vms.parquet: {_some(unknown)}", _NOT_A_FLEET)
+    missing = sorted(set(names) - set(columns))
+    if missing:
+        raise InputError(str(path), f"lacks the series of VMs in vms.parquet: {_some(missing)}", _NOT_A_FLEET)
+    if len(columns) != len(names):
+        raise InputError(str(path), "has two series of one VM", _NOT_A_FLEET)
+    times = table.column(TIME_COLUMN)
+    if not pa.types.is_timestamp(times.type):
+        raise InputError(str(path), f"{TIME_COLUMN} is {times.type}", "expected UTC timestamps")
+    seconds = times.cast(pa.timestamp("s", tz="UTC"), safe=False).cast(pa.int64()).to_numpy()
+    if not np.array_equal(seconds, _times(info, n_ticks)):
+        raise InputError(str(path), f"its times are not the {n_ticks} ticks that fleet.json states", _NOT_A_FLEET)
+    values = np.empty((len(names), n_ticks), dtype=np.float32)
+    for row, name in enumerate(names):
+        values[row] = _float_column(table.column(name), path, name)
+    return values
+
+
+def _float_column(column: Any, path: Path, name: str) -> np.ndarray:
+    try:
+        return np.asarray(column.cast(pa.float32(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float32)
+    except pa.ArrowException as error:
+        raise InputError(str(path), f'the series of VM "{name}" is {column.type}', "expected numbers") from error
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(f'"{name}"' for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
