@@ -1,0 +1,80 @@
+# Everything a newcomer needs: `make demo` and `make test` set themselves up. Run twice or interrupted, each step is
+# done once: a stamp in .venv/.stamps is written only after its step succeeded.
+
+PYTHON ?= python3
+SOURCE ?=
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
+MIN_PYTHON := import sys; sys.exit(sys.version_info < (3, 11))
+
+.PHONY: help setup dev demo bitbrains test test-slow lint bench docs clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo                     how far can the demo fleet be overcommitted? ends with a report'
+	@echo 'make bitbrains SOURCE=PATH    the same for the Bitbrains traces that you downloaded'
+	@echo 'make test | lint              what CI runs'
+	@echo 'make test-slow | bench        long tests; speed of the main parts'
+	@echo 'make setup | dev              install for use; install for development'
+	@echo 'make docs                     write the generated pages of docs/ again'
+	@echo 'make clean                    remove .venv and caches, keep data/ and reports/'
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c '$(MIN_PYTHON)' || { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 ...' >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { echo 'On Debian: apt-get install python3-venv' >&2; exit 2; }
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/runtime: requirements/runtime.lock $(STAMPS)/venv
+	@echo 'Installing what the planner needs (pinned, hash-checked) ...'
+	@$(PIP_INSTALL) --require-hashes -r requirements/runtime.lock
+	@touch $@
+
+$(STAMPS)/project: pyproject.toml $(STAMPS)/runtime
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMPS)/dev: requirements/dev.lock $(STAMPS)/project
+	@echo 'Installing what tests and checks need (pinned, hash-checked) ...'
+	@$(PIP_INSTALL) --require-hashes -r requirements/dev.lock
+	@touch $@
+
+setup: $(STAMPS)/project
+
+dev: $(STAMPS)/dev
+
+demo: setup
+	@$(BIN)/planner sweep cluster_configs/demo.yaml --out reports/demo
+
+# vms.csv beside the series: tables with a column per VM. Otherwise raw GWA-T-12 files, in a directory or a zip.
+bitbrains: setup
+	@test -n '$(SOURCE)' || { echo 'Say where the traces are: make bitbrains SOURCE=DIRECTORY_OR_ZIP' >&2; exit 2; }
+	@test -e '$(SOURCE)' || { echo 'There is nothing at $(SOURCE)' >&2; exit 2; }
+	@if test -e '$(SOURCE)/vms.csv'; then kind=table; else kind=gwa; fi; \
+	$(BIN)/planner import $$kind '$(SOURCE)' --out data/bitbrains --force
+	@$(BIN)/planner sweep cluster_configs/bitbrains.yaml --out reports/bitbrains
+
+test: dev
+	@$(BIN)/python -m pytest -q -m 'not slow' $(PYTEST_ARGS)
+
+test-slow: dev
+	@$(BIN)/python -m pytest -q -m slow $(PYTEST_ARGS)
+
+lint: dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: dev
+	@$(BIN)/python -m pytest -q benchmarks --benchmark-only $(PYTEST_ARGS)
+
+docs: dev
+	@$(BIN)/python -m tools.reference_pages
+
+clean:
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
+	@find planner tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
