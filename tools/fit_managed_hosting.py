@@ -96,7 +96,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     fleet = load_recorded(options.source, LARGEST_MIB)
     growth = fit_restarts(fleet)
-    profiles, fit_report = fit_profiles(fleet)
+    profiles, fleet_weight, fit_report = fit_profiles(fleet)
     reference = fit_reference(fleet)
     data = {
         "source": SOURCE_TEXT,
@@ -105,6 +105,7 @@ def main(arguments: list[str]) -> None:
         "left_out": f"VMs above {LARGEST_MIB // 1024} GiB: {', '.join(fleet.left_out) or 'none'}",
         "evidence": {"restarts_watched_for_a_week": growth.events, **fit_report},
         "restarts": growth.entry,
+        "fleet_weight": fleet_weight,
         "profiles": profiles,
         "reference": reference,
     }

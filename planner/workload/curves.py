@@ -78,4 +78,4 @@ def observed_correlation(log_knots: np.ndarray, latent: np.ndarray) -> np.ndarra
 def latent_correlation(log_knots: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Correlation of the Gaussian series that gives an observed one; 0 for negative ones, at most 1."""
     latent = np.linspace(0.0, 1.0, 401)
-    return np.interp(observed, observed_correlation(log_knots, latent), latent)
+    return np.asarray(np.interp(observed, observed_correlation(log_knots, latent), latent))

@@ -14,9 +14,31 @@ from planner.workload.fleet import Demand
 from planner.workload.profiles import COMPONENT_TIMES_S, DAILY_TIME_S, Restarts, spread
 
 DAY_S = 86_400.0
+SLOT_S = 300.0
+"""Step of the profiles of the hour and of the day. [s]"""
 _DAY_SLOTS = 288
+_HOUR_SLOTS = 12
 _BLOCK_VMS = 512
 """VMs drawn at a time: bounds the memory in use to some hundred MB, and keeps the rows of a step in cache."""
+
+
+@dataclass(frozen=True)
+class SharedFactor:
+    """A latent series that VMs have in common.
+
+    Attributes
+    ----------
+    kind : str
+        "group", "tenant" or "fleet"; keys the random stream together with the label.
+    labels : tuple of (str or None)
+        For each VM, which series it shares; None = none.
+    weight : float array, shape (n_vms,)
+        Share of the VM's latent variance that it makes up.
+    """
+
+    kind: str
+    labels: tuple[str | None, ...]
+    weight: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -25,14 +47,16 @@ class VmModels:
 
     Attributes
     ----------
-    names, groups, tenants : tuple of str (or None)
-        Keys of the VM's own, its group's and its tenant's random streams.
+    names : tuple of str
+        Keys of the VMs' own random streams.
+    restart_labels : tuple of str
+        VMs of one label restart together: the tenant group, or the VM's name.
     log_knots : float array, shape (n_vms, n_knots)
         Quantile curve of the active fraction (`planner.workload.curves`).
-    weights : float array, shape (n_vms, n_components)
-        Shares of `COMPONENTS`; alike within a group.
-    group_weight, tenant_weight : float array
-        Share of the latent variance in common with the group and with the tenant.
+    component_weights : float array, shape (n_vms, n_components)
+        Shares of `COMPONENTS` in the VM's latent series.
+    shared : tuple of SharedFactor
+        What VMs have in common; the weights of a VM sum to less than 1.
     granted_fraction : float array
         Granted ÷ configured memory when the window starts.
     growth_per_day : float array
@@ -42,12 +66,10 @@ class VmModels:
     """
 
     names: tuple[str, ...]
-    groups: tuple[str | None, ...]
-    tenants: tuple[str | None, ...]
+    restart_labels: tuple[str, ...]
     log_knots: np.ndarray
-    weights: np.ndarray
-    group_weight: np.ndarray
-    tenant_weight: np.ndarray
+    component_weights: np.ndarray
+    shared: tuple[SharedFactor, ...]
     granted_fraction: np.ndarray
     growth_per_day: np.ndarray
     cpu_busy_vcpus: np.ndarray
@@ -72,7 +94,7 @@ def draw_demand(models: VmModels, restarts: Restarts, key: DrawKey) -> Demand:
     for start in range(0, shape[0], _BLOCK_VMS):
         rows = np.arange(start, min(start + _BLOCK_VMS, shape[0]))
         latent = factors.latent_series(rows)
-        for row, scores in zip(rows, latent, strict=True):
+        for row, scores in enumerate(latent, start=start):
             active[row] = np.interp(scores, KNOT_SCORES, models.log_knots[row])
     np.exp(active, out=active)
     for row in range(shape[0]):
@@ -81,32 +103,32 @@ def draw_demand(models: VmModels, restarts: Restarts, key: DrawKey) -> Demand:
 
 
 class _Factors:
-    """Latent series of groups and tenants, drawn once, and of VMs, which mix them with their own."""
+    """Latent series that VMs share, drawn once, and those of VMs, which mix them with their own."""
 
     def __init__(self, models: VmModels, key: DrawKey) -> None:
         self._models = models
         self._key = key
         first_row: dict[str, int] = {}
-        for kind, labels in (("group", models.groups), ("tenant", models.tenants)):
-            for row, label in enumerate(labels):
+        for factor in models.shared:
+            for row, label in enumerate(factor.labels):
                 if label is not None:
-                    first_row.setdefault(f"{kind}/{label}", row)
-        self._row_of = {label: position for position, label in enumerate(first_row)}
-        weights = models.weights[list(first_row.values())]
-        self._shared = draw_latent(tuple(first_row), weights, key)
+                    first_row.setdefault(f"{factor.kind}/{label}", row)
+        self._position_of = {entity: position for position, entity in enumerate(first_row)}
+        self._series = draw_latent(tuple(first_row), models.component_weights[list(first_row.values())], key)
 
     def latent_series(self, rows: np.ndarray) -> np.ndarray:
         """Latent series of some VMs, shape (n_rows, n_ticks), each standard normal."""
         models = self._models
-        own_weight = 1.0 - models.group_weight[rows] - models.tenant_weight[rows]
-        latent = draw_latent(tuple(f"vm/{models.names[row]}" for row in rows), models.weights[rows], self._key)
+        names = tuple(f"vm/{models.names[row]}" for row in rows)
+        latent = draw_latent(names, models.component_weights[rows], self._key)
+        own_weight = 1.0 - sum(factor.weight[rows] for factor in models.shared)
         latent *= np.sqrt(own_weight).astype(np.float32)[:, None]
-        for position, row in enumerate(rows):
-            shared = (("group", models.groups[row], models.group_weight[row]),)
-            shared += (("tenant", models.tenants[row], models.tenant_weight[row]),)
-            for kind, label, weight in shared:
-                if label is not None and weight > 0:
-                    latent[position] += np.float32(np.sqrt(weight)) * self._shared[self._row_of[f"{kind}/{label}"]]
+        for factor in models.shared:
+            scale = np.sqrt(factor.weight).astype(np.float32)
+            for position, row in enumerate(rows):
+                label = factor.labels[row]
+                if label is not None:
+                    latent[position] += scale[row] * self._series[self._position_of[f"{factor.kind}/{label}"]]
         return latent
 
 
@@ -126,15 +148,18 @@ def draw_latent(names: tuple[str, ...], weights: np.ndarray, key: DrawKey) -> np
     """
     scale = np.sqrt(weights).astype(np.float32)
     decays = [np.exp(-key.tick_s / time_s) for time_s in COMPONENT_TIMES_S.values()]
-    noise = np.empty((len(decays) + 1, key.n_ticks, len(names)), dtype=np.float32)
+    noise = np.empty((len(decays) + 2, key.n_ticks, len(names)), dtype=np.float32)
     latent = np.empty((len(names), key.n_ticks), dtype=np.float32)
-    slots = ((np.arange(key.n_ticks) * key.tick_s % DAY_S) * _DAY_SLOTS / DAY_S).astype(np.intp)
+    slots = ((np.arange(key.n_ticks) * key.tick_s % DAY_S) // SLOT_S).astype(np.intp)
     for column, name in enumerate(names):
         draws = make_generator(key.seed, "demand", key.replicate, name)
         noise[:, :, column] = draws.standard_normal((len(noise), key.n_ticks), dtype=np.float32)
-        latent[column] = scale[column, -1] * _daily_profile(key.seed, name)[slots]
+        latent[column] = _schedule(key.seed, name, scale[column, -2], scale[column, -1])[slots]
     total = noise[0] * scale[:, 0]
-    for part, decay in enumerate(decays, start=1):
+    noise[1, 1:] += noise[1, :-1].copy()
+    noise[1, 1:] *= np.float32(np.sqrt(0.5))
+    total += noise[1] * scale[:, 1]
+    for part, decay in enumerate(decays, start=2):
         _smooth_in_place(noise[part], decay)
         total += noise[part] * scale[:, part]
     latent += total.T
@@ -150,15 +175,22 @@ def _smooth_in_place(noise: np.ndarray, decay: float) -> None:
         noise[tick] += carry * noise[tick - 1]
 
 
-def _daily_profile(seed: int, name: str) -> np.ndarray:
-    """Profile of the day of one entity, the same in all replicates: a periodic autoregression of unit variance."""
-    draws = make_generator(seed, "inventory", 0, f"day/{name}").standard_normal(_DAY_SLOTS)
-    decay = np.exp(-DAY_S / _DAY_SLOTS / DAILY_TIME_S)
-    response = np.fft.rfft(decay ** np.arange(_DAY_SLOTS) / (1.0 - decay**_DAY_SLOTS))
-    profile = np.fft.irfft(np.fft.rfft(draws) * response, _DAY_SLOTS)
-    centred = profile - profile.mean()
-    unit: np.ndarray = (centred / centred.std()).astype(np.float32)
-    return unit
+def _schedule(seed: int, name: str, hourly_scale: float, daily_scale: float) -> np.ndarray:
+    """Profile of the day of one entity by slots of 5 minutes, the same in all replicates.
+
+    The sum of a profile of the hour (independent slots) and one of the day (a periodic autoregression).
+    """
+    draws = make_generator(seed, "inventory", 0, f"schedule/{name}")
+    decay = np.exp(-SLOT_S / DAILY_TIME_S)
+    response = np.fft.rfft(decay ** np.arange(_DAY_SLOTS))
+    daily = np.fft.irfft(np.fft.rfft(draws.standard_normal(_DAY_SLOTS)) * response, _DAY_SLOTS)
+    hourly = np.tile(_standardized(draws.standard_normal(_HOUR_SLOTS)), _DAY_SLOTS // _HOUR_SLOTS)
+    profile: np.ndarray = (daily_scale * _standardized(daily) + hourly_scale * hourly).astype(np.float32)
+    return profile
+
+
+def _standardized(values: np.ndarray) -> np.ndarray:
+    return np.asarray((values - values.mean()) / values.std())
 
 
 def _granted_series(
@@ -168,12 +200,12 @@ def _granted_series(
     ages_s = np.arange(1, key.n_ticks + 1) * key.tick_s
     granted = np.minimum(models.granted_fraction[row] + models.growth_per_day[row] * ages_s / DAY_S, 1.0)
     draws = make_generator(key.seed, "growth", key.replicate, models.names[row])
-    for tick in _restart_ticks(models.groups[row] or models.names[row], restarts, key):
-        quantile = draws.random()
-        path = [float(spread(column, quantile)) for column in zip(*restarts.granted, strict=True)]
+    for tick in _restart_ticks(models.restart_labels[row], restarts, key):
+        quantile = draws.random(1)
+        path = [float(spread(column, quantile)[0]) for column in zip(*restarts.granted, strict=True)]
         grown = np.interp(np.log(ages_s[: key.n_ticks - tick]), np.log(restarts.times_s), path)
         granted[tick:] = np.maximum(grown, np.maximum.accumulate(active_fraction[tick:]))
-    return np.maximum(granted, active_fraction)
+    return np.asarray(np.maximum(granted, active_fraction))
 
 
 def _restart_ticks(label: str, restarts: Restarts, key: DrawKey) -> list[int]:

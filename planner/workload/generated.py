@@ -12,7 +12,7 @@ import numpy as np
 from planner.streams import make_generator
 from planner.units import MIB
 from planner.workload.curves import fit_curves
-from planner.workload.drawn import DrawKey, VmModels, draw_demand
+from planner.workload.drawn import DrawKey, SharedFactor, VmModels, draw_demand
 from planner.workload.fleet import NORMAL_SHARES_PER_MIB, Demand, VmTable
 from planner.workload.profiles import FittedGenerator, Profile, load_generator, spread
 
@@ -65,7 +65,7 @@ class GeneratedSource:
         self._tick_s = tick_s
         dealt = _deal(self._generator, count, seed)
         self.vms = _build_table(dealt)
-        self._models = _build_models(dealt, self.vms)
+        self._models = _build_models(dealt, self.vms, self._generator.fleet_weight)
 
     def demand(self, replicate: int) -> Demand:
         """Draw the demand of one replicate."""
@@ -147,19 +147,23 @@ def _build_table(dealt: list[_Dealt]) -> VmTable:
     )
 
 
-def _build_models(dealt: list[_Dealt], vms: VmTable) -> VmModels:
+def _build_models(dealt: list[_Dealt], vms: VmTable, fleet_weight: float) -> VmModels:
     granted = np.clip([vm.granted_fraction for vm in dealt], 0.001, 1.0)
     mean = np.clip([vm.mean_fraction for vm in dealt], LEAST_ACTIVE_FRACTION, 0.9 * granted)
     peak = np.clip([vm.peak_fraction for vm in dealt], 1.05 * mean, granted)
     body = np.array([vm.profile.body_log_ratio for vm in dealt])
+    apart = 1.0 - fleet_weight
+    tenants = tuple(f"{vm.profile.tenant}-{vm.deck}" if vm.profile.is_group else None for vm in dealt)
     return VmModels(
         names=vms.names,
-        groups=vms.groups,
-        tenants=tuple(f"{vm.profile.tenant}-{vm.deck}" if vm.profile.is_group else None for vm in dealt),
+        restart_labels=tuple(group or name for group, name in zip(vms.groups, vms.names, strict=True)),
         log_knots=fit_curves(body, mean, peak),
-        weights=np.array([vm.profile.weights for vm in dealt]),
-        group_weight=np.array([vm.profile.group_weight for vm in dealt]),
-        tenant_weight=np.array([vm.profile.tenant_weight for vm in dealt]),
+        component_weights=np.array([vm.profile.weights for vm in dealt]),
+        shared=(
+            SharedFactor("group", vms.groups, apart * np.array([vm.profile.group_weight for vm in dealt])),
+            SharedFactor("tenant", tenants, apart * np.array([vm.profile.tenant_weight for vm in dealt])),
+            SharedFactor("fleet", ("all",) * len(dealt), np.full(len(dealt), fleet_weight)),
+        ),
         granted_fraction=granted,
         growth_per_day=np.array([vm.growth_per_day for vm in dealt]),
         cpu_busy_vcpus=np.array([vm.busy_fraction * vm.vcpus for vm in dealt]),

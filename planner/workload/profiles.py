@@ -16,9 +16,10 @@ from planner.errors import ConfigError, Issue
 
 PROFILE_QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Probabilities at which a profile tells how its VMs differ."""
-COMPONENTS = ("white", "minutes", "hours", "days", "daily")
-"""Parts of a latent series: white noise, three autoregressions, and a fixed profile of the day."""
-COMPONENT_TIMES_S = {"minutes": 900.0, "hours": 10_800.0, "days": 259_200.0}
+COMPONENTS = ("white", "straddling", "minutes", "hours", "days", "hourly", "daily")
+"""Parts of a latent series: white noise, noise that straddles two ticks, three autoregressions, fixed profiles of the
+hour and of the day."""
+COMPONENT_TIMES_S = {"minutes": 600.0, "hours": 10_800.0, "days": 259_200.0}
 """Correlation times of the autoregressions. [s]"""
 DAILY_TIME_S = 3600.0
 """Correlation time within the profile of the day. [s]"""
@@ -88,13 +89,27 @@ class Restarts:
 
 @dataclass(frozen=True)
 class FittedGenerator:
-    """A generator: `profiles` to deal from, `restarts`, and the `reference` statistics of the data it was fitted to."""
+    """A generator.
+
+    Attributes
+    ----------
+    source, acknowledgement : str
+        Data it was fitted to, and thanks for them.
+    profiles : tuple of Profile
+        The deck to deal VMs from.
+    restarts : Restarts
+    fleet_weight : float
+        Share of the latent variance that all VMs have in common.
+    reference : dict
+        Statistics of the data (`planner.workload.statistics`) over two-week windows: mean, low and high.
+    """
 
     name: str
     source: str
     acknowledgement: str
     profiles: tuple[Profile, ...]
     restarts: Restarts
+    fleet_weight: float
     reference: dict[str, Any]
 
 
@@ -125,13 +140,14 @@ def load_generator(name: str) -> FittedGenerator:
         acknowledgement=data["acknowledgement"],
         profiles=tuple(_parse_profile(entry) for entry in data["profiles"]),
         restarts=_parse_restarts(data["restarts"]),
+        fleet_weight=float(data["fleet_weight"]),
         reference=data["reference"],
     )
 
 
 def spread(quantiles: tuple[float, ...], position: np.ndarray) -> np.ndarray:
     """Turn positions (0..1) into values of a distribution given by its `PROFILE_QUANTILES`."""
-    return np.interp(position, PROFILE_QUANTILES, quantiles)
+    return np.asarray(np.interp(position, PROFILE_QUANTILES, quantiles))
 
 
 def _parse_profile(entry: dict[str, Any]) -> Profile:

@@ -96,4 +96,4 @@ def _autocorrelation(centred: np.ndarray, lag_ticks: int) -> np.ndarray:
         return np.full(len(centred), np.nan)
     variance = centred.var(axis=1)
     product = (centred[:, :-lag_ticks] * centred[:, lag_ticks:]).mean(axis=1)
-    return np.divide(product, variance, out=np.full(len(centred), np.nan), where=variance > 0)
+    return np.asarray(np.divide(product, variance, out=np.full(len(centred), np.nan), where=variance > 0))
