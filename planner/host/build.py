@@ -8,7 +8,7 @@ from planner.config.hypervisor import HypervisorSpec
 from planner.host.pages import UNIQUE_KEY, ZERO_KEY, FleetPages
 from planner.host.problem import HostProblem
 from planner.kernels import state
-from planner.units import LARGE_PAGE_BYTES, MIB, PAGE_BYTES
+from planner.units import LARGE_PAGE_BYTES, PAGE_BYTES
 from planner.workload.fleet import VmTable
 from planner.workload.overhead import vm_overhead_bytes
 from planner.workload.popularity import PopularityLaw
@@ -30,13 +30,7 @@ class VmPages(NamedTuple):
 
 
 def min_free_bytes(memory_bytes: int, hypervisor: HypervisorSpec) -> int:
-    """Return the free memory target minFree of a host. [bytes]
-
-    Examples
-    --------
-    >>> min_free_bytes(28 * 2**30, HypervisorSpec(preset="esxi-8")) // MIB
-    901
-    """
+    """Return the free memory target minFree of a host, in bytes: 901 MiB for 28 GiB on the sliding scale."""
     if hypervisor.min_free_fraction is not None:
         return int(memory_bytes * hypervisor.min_free_fraction)
     total, below_gib = 0.0, 0
@@ -48,17 +42,28 @@ def min_free_bytes(memory_bytes: int, hypervisor: HypervisorSpec) -> int:
     return int(total * 2**30)
 
 
-def build_stack(
-    problem: HostProblem, vms: VmTable, keys: np.ndarray, pages: FleetPages, schedule: TouchSchedule, law: PopularityLaw,
-    tick_s: float,
-) -> state.Stack:  # fmt: skip
-    """Build the stack of a host before its first tick: nothing touched, everything free.
+class FleetState(NamedTuple):
+    """One replicate of the whole fleet, from which hosts take their VMs.
 
-    Parameters
+    Attributes
     ----------
-    vms, keys, pages, schedule
-        Of the whole fleet; the rows `problem.vm_idx` are taken.
+    keys : uint32 array, shape (n_vms,)
+        Draw key of each VM.
+    tick_s : float
+        Length of a tick. [s]
     """
+
+    vms: VmTable
+    keys: np.ndarray
+    pages: FleetPages
+    schedule: TouchSchedule
+    law: PopularityLaw
+    tick_s: float
+
+
+def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
+    """Build the stack of a host before its first tick: nothing touched, everything free."""
+    vms, keys, pages, schedule, law, tick_s = fleet
     vm_idx = np.array(problem.vm_idx, dtype=np.int64)
     host_vms = vms.take(vm_idx)
     n_pages = schedule.n_pages[vm_idx]
@@ -77,7 +82,7 @@ def build_stack(
             totals=np.array([0, 0, 0, state.STATE_HIGH, -1], dtype=np.int64),
             is_small=np.full(blocks.sum(), 0 if knobs.is_large else 1, dtype=np.uint8),
             block_start=np.concatenate(([0], np.cumsum(blocks))).astype(np.int64),
-            age_counts=np.zeros(state.N_AGE_BUCKETS, dtype=np.int64),
+            victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, dtype=np.int64),
         ),
         knobs=knobs,
         plan=schedule.take(vm_idx),
@@ -102,7 +107,7 @@ def _build_pages(pages: FleetPages, fleet_idx: np.ndarray, home_content: np.ndar
 def _build_contents(
     problem: HostProblem, keys: np.ndarray, start: np.ndarray
 ) -> tuple[np.ndarray, state.ContentArrays]:
-    """Number the contents that at least two pages of the host have within the scope of sharing, and zero pages."""
+    """Give numbers to zero pages and to contents that at least two pages have within the scope of sharing."""
     owner = np.repeat(np.arange(start.size - 1), np.diff(start)) if problem.hypervisor.page_sharing.salting else 0
     scoped = np.stack([keys, np.broadcast_to(owner, keys.shape)], axis=1)
     home = np.full(keys.size, state.NO_CONTENT, dtype=np.int32)
@@ -154,6 +159,7 @@ def _build_vms(
         active_slow=np.zeros(n_vms),
         target=np.zeros(n_vms, dtype=np.int64),
         scan_cursor=np.zeros(n_vms, dtype=np.int64),
+        strata_per_page=state.N_STRATA / n_pages,
     )
 
 

@@ -7,10 +7,9 @@ every VM is sampled at the same rate and the k-th sampled page of an image is th
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from planner.config.spec import WorkloadSpec
-from planner.kernels.draws import draw_u32
+from planner.kernels.draws import fill_uniform
 from planner.kernels.state import GUEST_ANON, GUEST_CACHE, GUEST_FREE, GUEST_KERNEL
 from planner.streams import stable_hash32
 from planner.workload.fleet import VmTable
@@ -107,11 +106,5 @@ def _guest_classes(uniform: np.ndarray, workload: WorkloadSpec) -> np.ndarray:
 
 def _uniform(key: np.uint32, count: int, purpose: int) -> np.ndarray:
     out = np.empty(count)
-    _fill_uniform(key, purpose, out)
+    fill_uniform(key, purpose, out)
     return out
-
-
-@njit(cache=True)
-def _fill_uniform(key, purpose, out):  # type: ignore[no-untyped-def]
-    for i in range(out.size):
-        out[i] = draw_u32(key, i, 0, purpose) / 4294967296.0

@@ -14,6 +14,7 @@ from planner.kernels.state import (
     GUEST_ANON,
     GUEST_CACHE,
     GUEST_FREE,
+    GUEST_KERNEL,
     N_AGE_BUCKETS,
     PRIVATE,
     SHARED,
@@ -25,18 +26,8 @@ from planner.kernels.state import (
 
 
 @njit(cache=True)
-def age_bucket(age_ticks):
-    """Return the bucket of an age: 0, 1, 2-3, 4-7, ... ticks, doubling, the last one open."""
-    bucket = 0
-    while age_ticks > 0 and bucket < N_AGE_BUCKETS - 1:
-        age_ticks >>= 1
-        bucket += 1
-    return bucket
-
-
-@njit(cache=True)
 def balloon_goal(stack, v):
-    """Return the balloon size that brings VM `v` down to its target, within cap and reservation. [pages]"""
+    """Return the balloon size that brings VM `v` down to its target, within cap and reservation."""
     vms = stack.vms
     if vms.target[v] >= vms.granted[v]:
         return 0
@@ -52,13 +43,18 @@ def inflate(stack, v, want, tick):
     and anonymous pages by age. A guest that pages out memory which the host had swapped makes the host read it back
     first (double paging).
     """
-    taken = _take_guest_class(stack, v, want, tick, GUEST_FREE)
+    counts = stack.host.victim_counts
+    _count_by_preference(stack, v, tick)
+    n_free = counts[:N_AGE_BUCKETS].sum()
+    taken = 0
+    if n_free > 0:
+        taken = _take_preferred(stack, v, min(want, n_free), tick)
     if taken < want:
         taken += _take_empty(stack, v, want - taken)
-    if taken < want:
-        taken += _take_guest_class(stack, v, want - taken, tick, GUEST_CACHE)
-    if taken < want:
-        taken += _take_guest_class(stack, v, want - taken, tick, GUEST_ANON)
+    n_rest = counts[N_AGE_BUCKETS:].sum()
+    if taken < want and n_rest > 0:
+        counts[:N_AGE_BUCKETS] = 0
+        taken += _take_preferred(stack, v, min(want - taken, n_rest), tick)
     return taken
 
 
@@ -68,30 +64,50 @@ def _is_held(host_class):
 
 
 @njit(cache=True)
-def _take_guest_class(stack, v, want, tick, guest_class):
-    pages, ages = stack.pages, stack.host.age_counts
+def _preference(guest_class, bucket):
+    """Return the place of a page in the order in which the guest gives: free, cache, anonymous; oldest first."""
+    if guest_class == GUEST_FREE:
+        order = 0
+    elif guest_class == GUEST_CACHE:
+        order = 1
+    else:
+        order = 2
+    return order * N_AGE_BUCKETS + N_AGE_BUCKETS - 1 - bucket
+
+
+@njit(cache=True)
+def _count_by_preference(stack, v, tick):
+    pages, buckets, counts = stack.pages, stack.plan.age_bucket, stack.host.victim_counts
     first = stack.vms.start[v]
-    end = first + stack.vms.granted[v]
-    ages[:] = 0
-    for i in range(first, end):
-        if pages.guest_class[i] == guest_class and _is_held(pages.host_class[i]):
-            ages[age_bucket(tick - pages.last_touch[i])] += 1
+    counts[:] = 0
+    for i in range(first, first + stack.vms.granted[v]):
+        if pages.guest_class[i] != GUEST_KERNEL and _is_held(pages.host_class[i]):
+            counts[_preference(pages.guest_class[i], buckets[tick - pages.last_touch[i]])] += 1
+
+
+@njit(cache=True)
+def _take_preferred(stack, v, want, tick):
+    """Take `want` pages in order of preference, of those counted in `victim_counts`; ties by page number."""
+    pages, buckets, counts = stack.pages, stack.plan.age_bucket, stack.host.victim_counts
+    last, before = 0, 0
+    while before + counts[last] < want:
+        before += counts[last]
+        last += 1
+    left_of_last = want - before
+    first = stack.vms.start[v]
     taken = 0
-    for bucket in range(N_AGE_BUCKETS - 1, -1, -1):
-        if taken >= want:
+    for i in range(first, first + stack.vms.granted[v]):
+        if taken == want:
             break
-        if ages[bucket] == 0:
+        if pages.guest_class[i] == GUEST_KERNEL or not _is_held(pages.host_class[i]):
             continue
-        for i in range(first, end):
-            if taken >= want:
-                break
-            if (
-                pages.guest_class[i] == guest_class
-                and _is_held(pages.host_class[i])
-                and age_bucket(tick - pages.last_touch[i]) == bucket
-            ):
-                _take_page(stack, v, i)
-                taken += 1
+        preference = _preference(pages.guest_class[i], buckets[tick - pages.last_touch[i]])
+        if counts[preference] == 0 or preference > last or (preference == last and left_of_last == 0):
+            continue
+        if preference == last:
+            left_of_last -= 1
+        _take_page(stack, v, i)
+        taken += 1
     return taken
 
 

@@ -51,3 +51,10 @@ def draw_u32(vm_key, page, tick, purpose):
     x = mix_u32(np.uint32(np.uint32(vm_key) ^ np.uint32(np.uint32(page) * np.uint32(0x9E3779B1))))
     step = np.uint32(np.uint32(np.uint32(tick) * np.uint32(16)) + np.uint32(purpose))
     return mix_u32(np.uint32(x ^ np.uint32(step * np.uint32(0x85EBCA77))))
+
+
+@njit(cache=True)
+def fill_uniform(vm_key, purpose, out):
+    """Fill `out` (float64 array) with uniform draws in [0, 1) for pages 0, 1, ... of one VM."""
+    for i in range(out.size):
+        out[i] = draw_u32(vm_key, i, 0, purpose) / 4294967296.0

@@ -7,8 +7,8 @@ or scenario. Several touches within a tick count once.
 
 import math
 
-from numba import njit
 import numpy as np
+from numba import njit
 
 from planner.kernels.balloon import inflate
 from planner.kernels.draws import (
@@ -27,7 +27,6 @@ from planner.kernels.state import (
     COMPRESSED,
     EVICTED,
     GUEST_FREE,
-    N_STRATA,
     N_TICK,
     NEVER_DUE,
     NO_CONTENT,
@@ -47,16 +46,19 @@ _NEVER_AS_FLOAT = 4294967295.0
 
 
 @njit(cache=True)
-def draw_due(stack, v, i, tick):
-    """Draw the touch clock at which page `i` is touched next, after a touch or re-ranking in `tick`."""
+def due_after(clock, draw, mean_gap, exponential):
+    """Return the clock of the next touch: `clock` plus an exponential gap. All in clock units, uint32."""
+    due = clock + exponential[draw >> np.uint32(20)] * mean_gap + 1.0
+    return NEVER_DUE if due >= _NEVER_AS_FLOAT else np.uint32(due)
+
+
+@njit(cache=True)
+def _draw_due(stack, v, i, tick):
+    """Draw when page `i` is touched next, after a touch or re-ranking in `tick`."""
     vms, plan = stack.vms, stack.plan
-    local = i - vms.start[v]
-    n_pages = vms.start[v + 1] - vms.start[v]
-    stratum = (2 * int(stack.pages.rank[i]) + 1) * N_STRATA // (2 * n_pages)
-    draw = draw_u32(vms.key[v], local, tick, PURPOSE_DUE)
-    gap = plan.exponential[int(draw) >> 20] * plan.gap[stratum] * vms.clock_unit[v]
-    due = float(plan.clock[v, tick]) + gap + 1.0
-    return NEVER_DUE if due >= _NEVER_AS_FLOAT else np.uint32(int(due))
+    stratum = int((stack.pages.rank[i] + 0.5) * vms.strata_per_page[v])
+    draw = draw_u32(vms.key[v], i - vms.start[v], tick, PURPOSE_DUE)
+    return due_after(plan.clock[v, tick], draw, plan.gap[stratum] * vms.clock_unit[v], plan.exponential)
 
 
 @njit(cache=True)
@@ -93,7 +95,7 @@ def _grow(stack, v, before, granted, tick):
         vms.small[v] += stack.host.is_small[block]
         pages.rank[i] = i - vms.start[v]
         pages.last_touch[i] = tick
-        pages.due[i] = draw_due(stack, v, i, tick)
+        pages.due[i] = _draw_due(stack, v, i, tick)
         was_ballooned = pages.host_class[i] == BALLOONED
         if _back_page(stack, v, i, tick, True) and was_ballooned:
             owed += 1
@@ -106,17 +108,22 @@ def _grow(stack, v, before, granted, tick):
 @njit(cache=True)
 def _touch(stack, v, granted, tick):
     """Touch the pages that are due. Returns how many of them were in the balloon."""
-    pages, vms = stack.pages, stack.vms
-    due, host_class, content = pages.due, pages.host_class, pages.content
-    clock = stack.plan.clock[v, tick]
+    # Arrays are taken out of the bundle once: passing the bundle down for every touched page costs several times more.
+    pages, vms, plan = stack.pages, stack.vms, stack.plan
+    due, rank, host_class, content = pages.due, pages.rank, pages.host_class, pages.content
+    gap, exponential = plan.gap, plan.exponential
+    last_touch = pages.last_touch
+    key, unit, strata = vms.key[v], vms.clock_unit[v], vms.strata_per_page[v]
+    clock, first = plan.clock[v, tick], vms.start[v]
     touched = 0
     owed = 0
-    for i in range(vms.start[v], vms.start[v] + granted):
+    for i in range(first, first + granted):
         if due[i] > clock:
             continue
         touched += 1
-        pages.last_touch[i] = tick
-        due[i] = draw_due(stack, v, i, tick)
+        last_touch[i] = tick
+        draw = draw_u32(key, i - first, tick, PURPOSE_DUE)
+        due[i] = due_after(clock, draw, gap[int((rank[i] + 0.5) * strata)] * unit, exponential)
         page_class = host_class[i]
         if page_class != PRIVATE and page_class != SHARED:
             if not _back_page(stack, v, i, tick, False):
@@ -184,5 +191,5 @@ def _drift(stack, v, tick):
         rank = pages.rank[a]
         pages.rank[a] = pages.rank[b]
         pages.rank[b] = rank
-        pages.due[a] = draw_due(stack, v, a, tick)
-        pages.due[b] = draw_due(stack, v, b, tick)
+        pages.due[a] = _draw_due(stack, v, a, tick)
+        pages.due[b] = _draw_due(stack, v, b, tick)

@@ -62,7 +62,7 @@ def guest_page_supply(stack):
 
 @njit(cache=True)
 def _entitled(pages_per_share, shares, active, idle_cost, least, most):
-    # Below `active` nothing is idle and the price is S / P, so P = S / price; above it an idle page counts idle_cost times.
+    # Below `active` nothing is idle and the price is S / P; above it an idle page counts idle_cost times.
     pages = pages_per_share * shares
     if pages > active:
         pages = (pages + (idle_cost - 1.0) * active) / idle_cost

@@ -98,6 +98,7 @@ class VmArrays(NamedTuple):
     active_slow: np.ndarray  # float64 [pages], slow average of the touched pages
     target: np.ndarray  # int64 [pages], entitlement to guest memory
     scan_cursor: np.ndarray  # int64, next page of a sequential scan
+    strata_per_page: np.ndarray  # float64, popularity strata per rank
 
 
 class HostArrays(NamedTuple):
@@ -106,7 +107,7 @@ class HostArrays(NamedTuple):
     totals: np.ndarray  # int64, shape (N_TOTALS,)
     is_small: np.ndarray  # uint8, per block: mapped with 4 KiB pages
     block_start: np.ndarray  # int64, shape (n_vms + 1,), first block of each VM
-    age_counts: np.ndarray  # int64, shape (N_AGE_BUCKETS,), scratch of the victim search
+    victim_counts: np.ndarray  # int64, shape (N_GUEST_CLASSES * N_AGE_BUCKETS,), scratch of the victim searches
 
 
 class Knobs(NamedTuple):
@@ -138,13 +139,15 @@ class TouchPlan(NamedTuple):
     """Demand of the host's VMs as the kernels need it.
 
     `clock` is the VM's touch clock at the end of each tick, `granted` the pages touched since power-on (-1 = off).
-    `gap` is the mean time between touches by popularity stratum, `exponential` the table of unit-exponential draws.
+    `gap` is the mean time between touches by popularity stratum, `exponential` the table of unit-exponential draws,
+    `age_bucket` sorts pages by age without a logarithm per page.
     """
 
     clock: np.ndarray  # uint32, shape (n_vms, n_ticks)
     granted: np.ndarray  # int32, shape (n_vms, n_ticks)
     gap: np.ndarray  # float64, shape (N_STRATA,)
     exponential: np.ndarray  # float64, shape (N_EXPONENTIAL,)
+    age_bucket: np.ndarray  # uint8, shape (n_ticks + 1,), bucket of an age: 0, 1, 2-3, 4-7, ... ticks
 
 
 class Stack(NamedTuple):

@@ -6,7 +6,6 @@ with a frame of their own are taken. Not modelled: replacement inside the compre
 
 from numba import njit
 
-from planner.kernels.balloon import age_bucket
 from planner.kernels.draws import PURPOSE_VICTIM, draw_u32
 from planner.kernels.frames import break_block, free_frames, move_page
 from planner.kernels.sharing import try_share
@@ -107,25 +106,25 @@ def page_out_random(stack, want, tick):
 @njit(cache=True)
 def page_out_lru(stack, want, tick):
     """Page out about `want` frames, the host's least recently touched pages first. Changes in place."""
-    ages = stack.host.age_counts
+    pages, buckets, counts = stack.pages, stack.plan.age_bucket, stack.host.victim_counts
     goal = free_frames(stack) + want
-    ages[:] = 0
+    counts[:] = 0
     for i in range(stack.vms.start[stack.vms.key.size]):
-        if stack.pages.host_class[i] == PRIVATE:
-            ages[age_bucket(tick - stack.pages.last_touch[i])] += 1
+        if pages.host_class[i] == PRIVATE:
+            counts[buckets[tick - pages.last_touch[i]]] += 1
     for bucket in range(N_AGE_BUCKETS - 1, -1, -1):
-        if ages[bucket] > 0 and free_frames(stack) < goal:
+        if counts[bucket] > 0 and free_frames(stack) < goal:
             _page_out_bucket(stack, bucket, goal, tick)
 
 
 @njit(cache=True)
 def _page_out_bucket(stack, bucket, goal, tick):
-    vms, pages = stack.vms, stack.pages
+    vms, pages, buckets = stack.vms, stack.pages, stack.plan.age_bucket
     for v in range(vms.key.size):
         for i in range(vms.start[v], vms.start[v + 1]):
             if free_frames(stack) >= goal or _resident(vms, v) <= vms.reservation[v]:
                 break
-            if pages.host_class[i] == PRIVATE and age_bucket(tick - pages.last_touch[i]) == bucket:
+            if pages.host_class[i] == PRIVATE and buckets[tick - pages.last_touch[i]] == bucket:
                 evict_page(stack, v, i)
 
 

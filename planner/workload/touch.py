@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from planner.kernels.draws import build_exponential_table
-from planner.kernels.state import N_STRATA, TouchPlan
+from planner.kernels.state import N_AGE_BUCKETS, N_STRATA, TouchPlan
 from planner.units import PAGE_BYTES
 from planner.workload.fleet import Demand, VmTable
 from planner.workload.popularity import PopularityLaw
@@ -57,6 +57,7 @@ class TouchSchedule:
             granted=self.granted_pages[vm_idx],
             gap=self.gap,
             exponential=build_exponential_table(),
+            age_bucket=_age_buckets(self.clock.shape[1]),
         )
 
 
@@ -106,6 +107,12 @@ def build_touch_schedule(vms: VmTable, demand: Demand, law: PopularityLaw, page_
         clock_unit=clock_unit,
         gap=_strata() ** law.alpha,
     )
+
+
+def _age_buckets(n_ticks: int) -> np.ndarray:
+    bits = np.array([age.bit_length() for age in range(n_ticks + 1)])
+    buckets: np.ndarray = np.minimum(bits, N_AGE_BUCKETS - 1).astype(np.uint8)
+    return buckets
 
 
 def _strata() -> np.ndarray:

@@ -1,0 +1,72 @@
+"""Conservation rules of the stack, recounted from the pages: every page one class, frames add up, references match."""
+
+import numpy as np
+
+from planner.kernels import state
+
+
+def find_violation(stack: state.Stack) -> str | None:
+    """Return the first broken rule in words, or None. Recounts everything from the pages; changes nothing."""
+    vms = stack.vms
+    owner = np.repeat(np.arange(vms.key.size), np.diff(vms.start))
+    counts = np.zeros_like(vms.counts)
+    np.add.at(counts, (owner, stack.pages.host_class), 1)
+    return (
+        _find_count_violation(stack, counts)
+        or _find_frame_violation(stack, counts)
+        or _find_bound_violation(stack, counts)
+        or _find_mapping_violation(stack, owner)
+    )
+
+
+def _find_count_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
+    vms, pages = stack.vms, stack.pages
+    if not np.array_equal(counts, vms.counts):
+        v, column = np.argwhere(counts != vms.counts)[0]
+        return f"VM {v}: {vms.counts[v, column]} pages counted in class {column}, {counts[v, column]} found"
+    refs = np.bincount(pages.content[pages.host_class == state.SHARED], minlength=stack.contents.refs.size)
+    if not np.array_equal(refs, stack.contents.refs):
+        return "references of shared frames differ from the pages mapped to them"
+    return None
+
+
+def _find_frame_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
+    private, compressed = counts[:, state.PRIVATE].sum(), counts[:, state.COMPRESSED].sum()
+    shared = stack.contents.frame_cost[stack.contents.refs > 0].sum()
+    expected = {
+        state.TOTAL_PRIVATE: private,
+        state.TOTAL_SHARED_FRAMES: shared,
+        state.TOTAL_COMPRESSED: compressed,
+    }
+    for total, value in expected.items():
+        if stack.host.totals[total] != value:
+            return f"total {total} is {stack.host.totals[total]}, the pages say {value}"
+    used = private + shared + (compressed + 1) // 2
+    if used > stack.knobs.frames:
+        return f"{used} frames in use of {stack.knobs.frames}"
+    return None
+
+
+def _find_bound_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
+    for name, column, cap in (
+        ("compression cache", state.COMPRESSED, stack.vms.compress_cap),
+        ("balloon", state.BALLOONED, stack.vms.balloon_cap),
+    ):
+        over = counts[:, column] > cap
+        if over.any():
+            v = int(np.argmax(over))
+            return f"VM {v}: {name} of {counts[v, column]} pages above its cap of {cap[v]}"
+    return None
+
+
+def _find_mapping_violation(stack: state.Stack, owner: np.ndarray) -> str | None:
+    vms, per_block = stack.vms, stack.knobs.pages_per_block
+    local = np.arange(owner.size) - vms.start[owner]
+    is_granted = local < vms.granted[owner]
+    is_small = stack.host.is_small[stack.host.block_start[owner] + local // per_block] == 1
+    small = np.bincount(owner[is_granted & is_small], minlength=vms.key.size)
+    if not np.array_equal(small, vms.small):
+        return "granted pages in small blocks are miscounted"
+    if (stack.pages.host_class[is_granted & ~is_small] == state.SHARED).any():
+        return "a shared page lies in a block mapped large"
+    return None

@@ -1,0 +1,152 @@
+"""From what the kernels filled to result columns: bytes, seconds, percentiles. Names and units are in `schema.py`."""
+
+from typing import Any
+
+import numpy as np
+
+from planner.config.spec import SloSpec
+from planner.kernels import account
+from planner.kernels.account import Costs, Out, percentile_edges
+from planner.schema import (
+    N_SLOWDOWN_BINS,
+    SLOWDOWN_BIN_EDGES_PER_DECADE,
+    SLOWDOWN_DECADES,
+    TIMELINE_COLUMNS,
+)
+
+_AT = {column.name: n for n, column in enumerate(TIMELINE_COLUMNS)}
+_STATES = ("high", "clear", "soft", "hard", "low")
+_BYTES_BY_TICK = ("private", "shared", "shared_saved", "ballooned", "evicted", "compressed", "swapped")
+_FEWEST_BUSY_VCPUS = 0.01
+"""An idle VM still runs its timer and daemons; keeps the slowdown of a sleeping VM finite."""
+
+
+def build_out(n_vms: int, n_ticks: int, busy_vcpus: np.ndarray) -> Out:
+    """Allocate what a run of `n_vms` VMs over `n_ticks` fills."""
+    low, high = SLOWDOWN_DECADES
+    edges = 10.0 ** np.linspace(low, high, SLOWDOWN_BIN_EDGES_PER_DECADE * (high - low) + 1)
+    return Out(
+        timeline=np.zeros((n_ticks, len(TIMELINE_COLUMNS)), dtype=np.int64),
+        vm_sums=np.zeros((n_vms, account.N_VM_SUMS), dtype=np.int64),
+        vm_peaks=np.zeros((n_vms, account.N_VM_PEAKS), dtype=np.int64),
+        vm_times=np.zeros((n_vms, account.N_VM_TIMES)),
+        slowdown_counts=np.zeros((n_vms, N_SLOWDOWN_BINS), dtype=np.int64),
+        slowdown_edges=edges,
+        busy_vcpus=np.maximum(busy_vcpus, _FEWEST_BUSY_VCPUS),
+    )
+
+
+def timeline_bytes(out: Out, costs: Costs) -> np.ndarray:
+    """Return the timeline in bytes.
+
+    Returns
+    -------
+    int64 array, shape (n_ticks, len(TIMELINE_COLUMNS))
+    """
+    timeline = out.timeline * int(costs.page_bytes)
+    timeline[:, _AT["tick"]] = out.timeline[:, _AT["tick"]]
+    timeline[:, _AT["state"]] = out.timeline[:, _AT["state"]]
+    return timeline
+
+
+def slo_broken_ticks(timeline: np.ndarray, tick_s: float, slo: SloSpec) -> np.ndarray:
+    """Mark the ticks of runs in which swap-in stays above the objective for longer than it allows.
+
+    Parameters
+    ----------
+    timeline : int64 array, shape (n_ticks, len(TIMELINE_COLUMNS))
+        In bytes.
+    tick_s : float
+        Length of a tick. [s]
+
+    Returns
+    -------
+    bool array, shape (n_ticks,)
+    """
+    is_over = timeline[:, _AT["swap_in_bytes"]] / tick_s > slo.swap_in
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], is_over, [False]))))
+    broken = np.zeros(is_over.size, dtype=bool)
+    for first, end in edges.reshape(-1, 2):
+        if (end - first) * tick_s > slo.for_more_than:
+            broken[first:end] = True
+    return broken
+
+
+def host_row(out: Out, costs: Costs, slo: SloSpec) -> dict[str, Any]:
+    """Compute the simulated columns of one row of `hosts.parquet`, over the judged ticks."""
+    timeline = timeline_bytes(out, costs)[costs.first_judged_tick :]
+
+    def column(name: str) -> np.ndarray:
+        values: np.ndarray = timeline[:, _AT[name]]
+        return values
+
+    row: dict[str, Any] = {f"{name}_bytes_mean": float(column(f"{name}_bytes").mean()) for name in _BYTES_BY_TICK}
+    for name in ("granted", "active"):
+        row[f"{name}_bytes_mean"] = float(column(f"{name}_bytes").mean())
+        row[f"{name}_bytes_max"] = int(column(f"{name}_bytes").max())
+    row["consumed_bytes_mean"] = float(column("consumed_bytes").mean())
+    row["free_bytes_min"] = int(column("free_bytes").min())
+    row["swapped_bytes_max"] = int(column("swapped_bytes").max())
+    # Two compressed pages share a frame; an odd one out has a frame to itself.
+    compressed_frames = -(-column("compressed_bytes") // int(2 * costs.page_bytes)) * int(costs.page_bytes)
+    row["compressed_saved_bytes_mean"] = float((column("compressed_bytes") - compressed_frames).mean())
+    row |= _rates(column("swap_in_bytes"), costs.tick_s)
+    row["swap_out_bytes_per_s_mean"] = float(column("swap_out_bytes").mean() / costs.tick_s)
+    row["guest_paging_bytes_per_s_mean"] = float(column("guest_paging_bytes").mean() / costs.tick_s)
+    row["cow_break_bytes_per_s_mean"] = float(column("cow_break_bytes").mean() / costs.tick_s)
+    row["denied_bytes"] = int(column("denied_bytes").sum())
+    broken = slo_broken_ticks(timeline, costs.tick_s, slo)
+    row["slo_broken_s"] = float(broken.sum() * costs.tick_s)
+    row["slo_is_broken"] = bool(broken.any() or row["denied_bytes"] > 0)
+    for number, name in enumerate(_STATES):
+        row[f"state_{name}_s"] = float((column("state") == number).sum() * costs.tick_s)
+    granted = column("granted_bytes").sum()
+    row["small_mapped_fraction_mean"] = float(column("small_mapped_bytes").sum() / granted) if granted else 0.0
+    on_ticks = np.maximum(out.vm_sums[:, account.SUM_ON_TICKS], 1)
+    overheads = out.vm_times[:, account.TIME_OVERHEAD] / on_ticks
+    row["translation_overhead_mean"] = float(overheads.mean()) if overheads.size else 0.0
+    row["slowdown_histogram"] = out.slowdown_counts.sum(axis=0).tolist()
+    return row
+
+
+def _rates(swap_in_bytes: np.ndarray, tick_s: float) -> dict[str, float]:
+    rates = swap_in_bytes / tick_s
+    return {
+        "swap_in_bytes_per_s_mean": float(rates.mean()),
+        "swap_in_bytes_per_s_p99": float(np.quantile(rates, 0.99)),
+        "swap_in_bytes_per_s_max": float(rates.max()),
+    }
+
+
+def vm_rows(out: Out, costs: Costs, n_judged_ticks: int) -> dict[str, np.ndarray]:
+    """Compute the simulated columns of `vms.parquet`: arrays of shape (n_vms,), means over judged ticks."""
+    per_tick_bytes = costs.page_bytes / n_judged_ticks
+    sums, peaks, times = out.vm_sums, out.vm_peaks, out.vm_times
+    rows: dict[str, np.ndarray] = {}
+    for name, column in (
+        ("granted", account.SUM_GRANTED),
+        ("active", account.SUM_ACTIVE),
+        ("ballooned", account.SUM_BALLOONED),
+        ("swapped", account.SUM_SWAPPED),
+        ("shared", account.SUM_SHARED),
+        ("compressed", account.SUM_COMPRESSED),
+    ):
+        rows[f"{name}_bytes_mean"] = sums[:, column] * per_tick_bytes
+    rows["ballooned_bytes_max"] = peaks[:, account.PEAK_BALLOONED] * int(costs.page_bytes)
+    rows["swapped_bytes_max"] = peaks[:, account.PEAK_SWAPPED] * int(costs.page_bytes)
+    rows["swap_in_bytes_per_s_mean"] = sums[:, account.SUM_SWAP_IN] * per_tick_bytes / costs.tick_s
+    rows["swap_in_bytes_per_s_max"] = peaks[:, account.PEAK_SWAP_IN] * costs.page_bytes / costs.tick_s
+    rows["guest_paging_bytes_per_s_mean"] = sums[:, account.SUM_GUEST_PAGING] * per_tick_bytes / costs.tick_s
+    rows["small_mapped_fraction_mean"] = sums[:, account.SUM_SMALL] / np.maximum(sums[:, account.SUM_GRANTED], 1)
+    on_ticks = np.maximum(sums[:, account.SUM_ON_TICKS], 1)
+    rows["translation_overhead_mean"] = times[:, account.TIME_OVERHEAD] / on_ticks
+    was_on = sums[:, account.SUM_ON_TICKS] > 0
+    rows["slowdown_mean"] = np.where(was_on, times[:, account.TIME_SLOWDOWN] / on_ticks, np.nan)
+    for name, fraction in (("slowdown_p95", 0.95), ("slowdown_p99", 0.99)):
+        edges = [percentile_edges(out.slowdown_edges, counts, fraction) for counts in out.slowdown_counts]
+        rows[name] = 1.0 + np.array(edges)
+    rows["stall_swap_in_s"] = times[:, account.TIME_SWAP_IN].copy()
+    rows["stall_decompress_s"] = times[:, account.TIME_DECOMPRESS].copy()
+    rows["stall_guest_paging_s"] = times[:, account.TIME_GUEST_PAGING].copy()
+    rows["stall_cow_s"] = times[:, account.TIME_COW].copy()
+    return rows
