@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
-PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --no-compile
 MIN_PYTHON := import sys; sys.exit(sys.version_info < (3, 11))
 
 .PHONY: help setup dev demo bitbrains test test-slow lint bench docs clean
