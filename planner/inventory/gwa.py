@@ -18,8 +18,8 @@ from planner.workload.fleet_files import FleetFiles, FleetInfo, VmRecord
 
 ACKNOWLEDGEMENT = (
     "Traces from the Grid Workloads Archive, TU Delft. GWA-T-12: Bitbrains IT Services Inc.; cite S. Shen, "
-    "V. van Beek, A. Iosup, Statistical Characterization of Business-Critical Workloads Hosted in Cloud Datacenters, CCGrid 2015. "
-    "GWA-T-13: Materna GmbH."
+    "V. van Beek, A. Iosup, Statistical Characterization of Business-Critical Workloads Hosted in Cloud Datacenters, "
+    "CCGrid 2015. GWA-T-13: Materna GmbH."
 )
 
 
