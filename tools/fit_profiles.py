@@ -135,7 +135,8 @@ def _window_autocorrelation(active: np.ndarray) -> np.ndarray:
     """Autocorrelation at `LAG_TICKS` over the pairs of ticks that were both recorded; NaN for VMs hardly seen."""
     known = np.isfinite(active)
     seen = known.mean(axis=1) > LEAST_SEEN_FRACTION
-    centred = np.where(known, active - np.mean(active, axis=1, where=known, keepdims=True, dtype=float), 0.0)
+    mean = np.where(known, active, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    centred = np.where(known, active - mean[:, None], 0.0)
     variance = (centred**2).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     values = np.full((len(active), len(LAG_TICKS)), np.nan)
     usable = seen & (variance > 0)

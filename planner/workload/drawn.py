@@ -4,14 +4,14 @@ Serves generated and listed fleets. Not modelled: power-off periods (restarts ta
 figures come from), VMs that come and go, and the estimate of active memory right after power-on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from planner.streams import make_generator
 from planner.workload.curves import KNOT_SCORES
-from planner.workload.fleet import Demand
-from planner.workload.profiles import COMPONENT_TIMES_S, DAILY_TIME_S, Restarts, spread
+from planner.workload.fleet import Demand, VmTable
+from planner.workload.profiles import COMPONENT_TIMES_S, DAILY_TIME_S, FittedGenerator, Restarts, spread
 
 DAY_S = 86_400.0
 SLOT_S = 300.0
@@ -34,11 +34,14 @@ class SharedFactor:
         For each VM, which series it shares; None = none.
     weight : float array, shape (n_vms,)
         Share of the VM's latent variance that it makes up.
+    component_weights : float array, shape (n_vms, n_components)
+        Shares of `COMPONENTS` in the series; the first VM of a label decides.
     """
 
     kind: str
     labels: tuple[str | None, ...]
     weight: np.ndarray
+    component_weights: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,10 @@ class VmModels:
         What VMs have in common; the weights of a VM sum to less than 1.
     granted_fraction : float array
         Granted ÷ configured memory when the window starts.
+    granted_limit_fraction : float array
+        Most of its configured memory that the guest ever touches.
     growth_per_day : float array
-        Growth of it. [1/day]
+        Growth of granted ÷ configured memory. [1/day]
     cpu_busy_vcpus : float array
         Mean number of busy vCPUs.
     """
@@ -71,8 +76,36 @@ class VmModels:
     component_weights: np.ndarray
     shared: tuple[SharedFactor, ...]
     granted_fraction: np.ndarray
+    granted_limit_fraction: np.ndarray
     growth_per_day: np.ndarray
     cpu_busy_vcpus: np.ndarray
+
+    def cloned(self, vm_idx: np.ndarray, suffixes: tuple[str, ...]) -> "VmModels":
+        """Return rows `vm_idx` as VMs that behave alike but independently: every stream's key gets the suffix."""
+        rows = [(int(row), suffix) for row, suffix in zip(vm_idx, suffixes, strict=True)]
+
+        def label(labels: tuple[str | None, ...]) -> tuple[str | None, ...]:
+            return tuple(None if labels[row] is None else f"{labels[row]}{suffix}" for row, suffix in rows)
+
+        return VmModels(
+            names=tuple(self.names[row] + suffix for row, suffix in rows),
+            restart_labels=tuple(self.restart_labels[row] + suffix for row, suffix in rows),
+            log_knots=self.log_knots[vm_idx],
+            component_weights=self.component_weights[vm_idx],
+            shared=tuple(
+                replace(
+                    factor,
+                    labels=("all",) * len(rows) if factor.kind == "fleet" else label(factor.labels),
+                    weight=factor.weight[vm_idx],
+                    component_weights=factor.component_weights[vm_idx],
+                )
+                for factor in self.shared
+            ),
+            granted_fraction=self.granted_fraction[vm_idx],
+            granted_limit_fraction=self.granted_limit_fraction[vm_idx],
+            growth_per_day=self.growth_per_day[vm_idx],
+            cpu_busy_vcpus=self.cpu_busy_vcpus[vm_idx],
+        )
 
 
 @dataclass(frozen=True)
@@ -83,6 +116,53 @@ class DrawKey:
     replicate: int
     n_ticks: int
     tick_s: float
+
+
+class DrawnSource:
+    """A fleet whose demand is drawn from fitted figures (a `DemandSource`); a pure function of seed and replicate.
+
+    Parameters
+    ----------
+    vms : VmTable
+        The VMs.
+    models : VmModels
+        How each behaves, in the order of `vms`.
+    restarts : Restarts
+        Restarts and what follows.
+    window : DrawKey
+        Seed and window; the replicate in it is not used.
+    """
+
+    def __init__(self, vms: VmTable, models: VmModels, restarts: Restarts, window: DrawKey) -> None:
+        self.vms = vms
+        self.models = models
+        self._restarts = restarts
+        self._window = window
+
+    def demand(self, replicate: int) -> Demand:
+        """Draw the demand of one replicate: rows as in `vms`."""
+        return self.demand_of(self.models, replicate)
+
+    def demand_of(self, models: VmModels, replicate: int) -> Demand:
+        """Draw the demand of other VMs over the same window."""
+        return draw_demand(models, self._restarts, replace(self._window, replicate=replicate))
+
+    def replicate_meaning(self) -> str:
+        """Say what differs between replicates."""
+        return "The same VMs live through another draw of bursts, restarts and growth; their daily schedules stay."
+
+
+def fleet_factor(generator: FittedGenerator, n_vms: int) -> SharedFactor:
+    """Make the factor that all VMs share: the fleet's common weight, and the mean mixture of its profiles."""
+    counts = [profile.vms for profile in generator.profiles]
+    mixture = np.average([profile.weights for profile in generator.profiles], axis=0, weights=counts)
+    weight = np.full(n_vms, generator.fleet_weight)
+    return SharedFactor("fleet", ("all",) * n_vms, weight, np.broadcast_to(mixture, (n_vms, len(mixture))))
+
+
+def make_window(seed: int, horizon_s: float, tick_s: float) -> DrawKey:
+    """Make the window of a source: whole ticks that fit into the horizon, at least one."""
+    return DrawKey(seed, 0, max(int(horizon_s / tick_s + 1e-9), 1), tick_s)
 
 
 def draw_demand(models: VmModels, restarts: Restarts, key: DrawKey) -> Demand:
@@ -108,13 +188,13 @@ class _Factors:
     def __init__(self, models: VmModels, key: DrawKey) -> None:
         self._models = models
         self._key = key
-        first_row: dict[str, int] = {}
+        weights_of: dict[str, np.ndarray] = {}
         for factor in models.shared:
             for row, label in enumerate(factor.labels):
                 if label is not None:
-                    first_row.setdefault(f"{factor.kind}/{label}", row)
-        self._position_of = {entity: position for position, entity in enumerate(first_row)}
-        self._series = draw_latent(tuple(first_row), models.component_weights[list(first_row.values())], key)
+                    weights_of.setdefault(f"{factor.kind}/{label}", factor.component_weights[row])
+        self._position_of = {entity: position for position, entity in enumerate(weights_of)}
+        self._series = draw_latent(tuple(weights_of), np.array(list(weights_of.values())), key)
 
     def latent_series(self, rows: np.ndarray) -> np.ndarray:
         """Latent series of some VMs, shape (n_rows, n_ticks), each standard normal."""
@@ -198,13 +278,14 @@ def _granted_series(
 ) -> np.ndarray:
     """Granted memory of one VM: slow growth, and from each restart on the growth of a guest that boots."""
     ages_s = np.arange(1, key.n_ticks + 1) * key.tick_s
-    granted = np.minimum(models.granted_fraction[row] + models.growth_per_day[row] * ages_s / DAY_S, 1.0)
+    limit = models.granted_limit_fraction[row]
+    granted = np.minimum(models.granted_fraction[row] + models.growth_per_day[row] * ages_s / DAY_S, limit)
     draws = make_generator(key.seed, "growth", key.replicate, models.names[row])
     for tick in _restart_ticks(models.restart_labels[row], restarts, key):
         quantile = draws.random(1)
         path = [float(spread(column, quantile)[0]) for column in zip(*restarts.granted, strict=True)]
         grown = np.interp(np.log(ages_s[: key.n_ticks - tick]), np.log(restarts.times_s), path)
-        granted[tick:] = np.maximum(grown, np.maximum.accumulate(active_fraction[tick:]))
+        granted[tick:] = np.maximum(np.minimum(grown, limit), np.maximum.accumulate(active_fraction[tick:]))
     return np.asarray(np.maximum(granted, active_fraction))
 
 

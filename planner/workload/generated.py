@@ -12,8 +12,8 @@ import numpy as np
 from planner.streams import make_generator
 from planner.units import MIB
 from planner.workload.curves import fit_curves
-from planner.workload.drawn import DrawKey, SharedFactor, VmModels, draw_demand
-from planner.workload.fleet import NORMAL_SHARES_PER_MIB, Demand, VmTable
+from planner.workload.drawn import DrawnSource, SharedFactor, VmModels, fleet_factor, make_window
+from planner.workload.fleet import NORMAL_SHARES_PER_MIB, VmTable
 from planner.workload.profiles import FittedGenerator, Profile, load_generator, spread
 
 COMMON_IMAGES = 4
@@ -38,7 +38,7 @@ class _Dealt:
     image: str
 
 
-class GeneratedSource:
+class GeneratedSource(DrawnSource):
     """A fleet drawn from a fitted generator (a `DemandSource`).
 
     Parameters
@@ -59,22 +59,11 @@ class GeneratedSource:
     """
 
     def __init__(self, name: str, count: int, horizon_s: float, tick_s: float, seed: int) -> None:
-        self._generator = load_generator(name)
-        self._seed = seed
-        self._n_ticks = round(horizon_s / tick_s)
-        self._tick_s = tick_s
-        dealt = _deal(self._generator, count, seed)
-        self.vms = _build_table(dealt)
-        self._models = _build_models(dealt, self.vms, self._generator.fleet_weight)
-
-    def demand(self, replicate: int) -> Demand:
-        """Draw the demand of one replicate."""
-        key = DrawKey(self._seed, replicate, self._n_ticks, self._tick_s)
-        return draw_demand(self._models, self._generator.restarts, key)
-
-    def replicate_meaning(self) -> str:
-        """Say what differs between replicates."""
-        return "The same VMs live through another draw of bursts, restarts and growth; their daily profiles stay."
+        generator = load_generator(name)
+        dealt = _deal(generator, count, seed)
+        vms = _build_table(dealt)
+        models = _build_models(dealt, vms, generator)
+        super().__init__(vms, models, generator.restarts, make_window(seed, horizon_s, tick_s))
 
 
 def _deal(generator: FittedGenerator, count: int, seed: int) -> list[_Dealt]:
@@ -147,24 +136,25 @@ def _build_table(dealt: list[_Dealt]) -> VmTable:
     )
 
 
-def _build_models(dealt: list[_Dealt], vms: VmTable, fleet_weight: float) -> VmModels:
+def _build_models(dealt: list[_Dealt], vms: VmTable, generator: FittedGenerator) -> VmModels:
     granted = np.clip([vm.granted_fraction for vm in dealt], 0.001, 1.0)
     mean = np.clip([vm.mean_fraction for vm in dealt], LEAST_ACTIVE_FRACTION, 0.9 * granted)
     peak = np.clip([vm.peak_fraction for vm in dealt], 1.05 * mean, granted)
-    body = np.array([vm.profile.body_log_ratio for vm in dealt])
-    apart = 1.0 - fleet_weight
+    weights = np.array([vm.profile.weights for vm in dealt])
+    apart = 1.0 - generator.fleet_weight
     tenants = tuple(f"{vm.profile.tenant}-{vm.deck}" if vm.profile.is_group else None for vm in dealt)
     return VmModels(
         names=vms.names,
         restart_labels=tuple(group or name for group, name in zip(vms.groups, vms.names, strict=True)),
-        log_knots=fit_curves(body, mean, peak),
-        component_weights=np.array([vm.profile.weights for vm in dealt]),
+        log_knots=fit_curves(np.array([vm.profile.body_log_ratio for vm in dealt]), mean, peak),
+        component_weights=weights,
         shared=(
-            SharedFactor("group", vms.groups, apart * np.array([vm.profile.group_weight for vm in dealt])),
-            SharedFactor("tenant", tenants, apart * np.array([vm.profile.tenant_weight for vm in dealt])),
-            SharedFactor("fleet", ("all",) * len(dealt), np.full(len(dealt), fleet_weight)),
+            SharedFactor("group", vms.groups, apart * np.array([vm.profile.group_weight for vm in dealt]), weights),
+            SharedFactor("tenant", tenants, apart * np.array([vm.profile.tenant_weight for vm in dealt]), weights),
+            fleet_factor(generator, len(dealt)),
         ),
         granted_fraction=granted,
+        granted_limit_fraction=np.ones(len(dealt)),
         growth_per_day=np.array([vm.growth_per_day for vm in dealt]),
         cpu_busy_vcpus=np.array([vm.busy_fraction * vm.vcpus for vm in dealt]),
     )

@@ -1,0 +1,135 @@
+"""A fleet grown beyond its VMs: the base first, then clones of its VMs in an order drawn from the seed.
+
+Round after round clones every base VM once; NAME~k is the clone of round k. The clones of one tenant group and round
+form a group of their own. Clones of drawn VMs (generated, listed) are drawn independently. Clones of recorded VMs
+repeat the recording, shifted round the window by whole days: their demand is not synchronous with the original's, but
+a burst that hit the recorded fleet only once is met once per round.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from planner.streams import make_generator
+from planner.workload.drawn import DAY_S, DrawnSource
+from planner.workload.fleet import Demand, VmTable
+from planner.workload.source import DemandSource
+
+
+class GrownSource:
+    """A fleet of `count` VMs made from a smaller or larger one (a `DemandSource`).
+
+    Parameters
+    ----------
+    base : DemandSource
+        The fleet to grow; its VMs come first, in their order. A smaller `count` keeps the first ones.
+    count : int
+        VMs of the grown fleet; at least 1.
+    seed : int
+        Root of the draws: order of the clones and their shifts. A larger fleet of a seed starts with the smaller one.
+    """
+
+    def __init__(self, base: DemandSource, count: int, seed: int) -> None:
+        self._base = base
+        self._seed = seed
+        self._n_base = min(count, len(base.vms))
+        self._clone_of, self._round = _order_clones(len(base.vms), max(count - len(base.vms), 0), seed)
+        clones = _clone_table(base.vms, self._clone_of, self._round)
+        self.vms = _join_tables(base.vms.take(np.arange(self._n_base)), clones)
+
+    def demand(self, replicate: int) -> Demand:
+        """Draw the demand of one replicate: the base VMs' as without growth, then the clones'."""
+        base = self._base.demand(replicate)
+        kept = slice(0, self._n_base)
+        active, granted, busy = base.active_fraction, base.granted_fraction, base.cpu_busy_vcpus
+        clones = self._clone_demand(base, replicate)
+        return Demand(
+            tick_s=base.tick_s,
+            active_fraction=np.concatenate([active[kept], clones.active_fraction]),
+            granted_fraction=np.concatenate([granted[kept], clones.granted_fraction]),
+            cpu_busy_vcpus=np.concatenate([busy[kept], clones.cpu_busy_vcpus]),
+        )
+
+    def replicate_meaning(self) -> str:
+        """Say what differs between replicates."""
+        how = (
+            "clones are drawn independently of their originals"
+            if isinstance(self._base, DrawnSource)
+            else "clones repeat their originals, shifted by whole days that differ between replicates"
+        )
+        return f"{self._base.replicate_meaning()} Beyond the given VMs, {how}."
+
+    def _clone_demand(self, base: Demand, replicate: int) -> Demand:
+        if isinstance(self._base, DrawnSource):
+            suffixes = tuple(f"~{number}" for number in self._round)
+            return self._base.demand_of(self._base.models.cloned(self._clone_of, suffixes), replicate)
+        return self._shifted(base, replicate)
+
+    def _shifted(self, base: Demand, replicate: int) -> Demand:
+        """Repeat the originals' rows, each group and round shifted by its own number of days (hours, ticks)."""
+        shape = (len(self._clone_of), base.n_ticks)
+        active, granted = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
+        step = _shift_step_ticks(base)
+        for row, original in enumerate(self._clone_of):
+            names, groups = self._base.vms.names, self._base.vms.groups
+            entity = f"shift/{groups[original] or names[original]}~{self._round[row]}"
+            draws = make_generator(self._seed, "growth", replicate, entity)
+            shift = int(draws.integers(1, max(base.n_ticks // step, 2))) * step % base.n_ticks
+            active[row] = np.roll(base.active_fraction[original], shift)
+            granted[row] = roll_granted(base.granted_fraction[original], shift)
+        return Demand(base.tick_s, active, granted, base.cpu_busy_vcpus[self._clone_of])
+
+
+def roll_granted(granted_fraction: np.ndarray, shift: int) -> np.ndarray:
+    """Shift granted memory round the window without making up a restart where its end meets its start.
+
+    Past that point granted stays at what it was, until it grows beyond, the VM restarts or is off.
+    """
+    rolled = np.roll(granted_fraction, shift)
+    if not 0 < shift < len(rolled):
+        return rolled
+    with np.errstate(invalid="ignore"):
+        ends = np.isnan(rolled[shift:]) | np.append(False, np.diff(rolled[shift:]) < 0)
+    until = shift + int(ends.argmax()) if ends.any() else len(rolled)
+    rolled[shift:until] = np.fmax(rolled[shift:until], rolled[shift - 1])
+    return rolled
+
+
+def _shift_step_ticks(demand: Demand) -> int:
+    """Ticks of a day; of an hour, or one, where the window is shorter than two of the longer."""
+    for step_s in (DAY_S, 3600.0):
+        step = round(step_s / demand.tick_s)
+        if step >= 1 and demand.n_ticks >= 2 * step:
+            return step
+    return 1
+
+
+def _order_clones(n_base: int, n_clones: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw which base row each clone repeats, and give its round, from 1."""
+    rounds = -(-n_clones // n_base)
+    order = [
+        make_generator(seed, "growth", 0, f"clones/{number}").permutation(n_base) for number in range(1, rounds + 1)
+    ]
+    rows = np.concatenate(order)[:n_clones] if order else np.empty(0, dtype=np.int64)
+    return rows.astype(np.int64), np.repeat(np.arange(1, rounds + 1), n_base)[:n_clones]
+
+
+def _clone_table(vms: VmTable, clone_of: np.ndarray, rounds: np.ndarray) -> VmTable:
+    """Rows of the clones: no host today, groups of their own; images and the rest as the originals'."""
+    clones = vms.take(clone_of)
+    suffixes = [f"~{number}" for number in rounds]
+    return replace(
+        clones,
+        names=tuple(name + suffix for name, suffix in zip(clones.names, suffixes, strict=True)),
+        groups=tuple(group and group + suffix for group, suffix in zip(clones.groups, suffixes, strict=True)),
+        hosts=(None,) * len(clone_of),
+    )
+
+
+def _join_tables(first: VmTable, second: VmTable) -> VmTable:
+    joined: dict[str, Any] = {}
+    for name, column in vars(first).items():
+        other = getattr(second, name)
+        joined[name] = column + other if isinstance(column, tuple) else np.concatenate([column, other])
+    return VmTable(**joined)
