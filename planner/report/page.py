@@ -1,0 +1,126 @@
+"""The page: one offline HTML file from a stored run. Reads finished results, renders, computes no statistics.
+
+The bytes of the page are a function of the run directory alone: no clock, no random ids, no set order.
+"""
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from planner.analysis.at_risk import hosts_at_risk, vms_at_risk
+from planner.analysis.paired import paired_differences
+from planner.analysis.tables import (
+    byte_classes,
+    largest_ratio_by_axes,
+    line_ids,
+    scenario_frame,
+    slowdown_by_ratio,
+    translation_by_ratio,
+)
+from planner.errors import InputError
+from planner.report.blocks import Section
+from planner.report.sections import answer, bytes_section, frontier_section, placement_section
+from planner.report.sections_detail import (
+    comparison_section,
+    hosts_table,
+    slowdown_section,
+    time_section,
+    translation_section,
+    vms_table,
+)
+from planner.report.sections_facts import assumptions_section, fleet_line, provenance_section
+from planner.results.read import RunTables, read_run
+
+
+def render_report(run_dir: Path, out: Path) -> None:
+    """Render the report of a run directory into one HTML file.
+
+    Raises
+    ------
+    InputError
+        The run directory is missing or broken, or the page cannot be written.
+    """
+    page = render_page(read_run(run_dir))
+    try:
+        out.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InputError(str(out), f"cannot write the report: {error.strerror}", "name a writable file") from error
+
+
+def render_page(run: RunTables) -> str:
+    """Render the page as text."""
+    frame = scenario_frame(run.summary)
+    sections = _sections(run, frame)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            answer=answer(run.summary, frame),
+            frontier=frontier_section(run.summary, frame),
+            sections=sections,
+            fleet=fleet_line(run.config, run.summary),
+            style=Markup(_asset("style.css")),
+            script=Markup(_asset("page.js")),
+            plotly=Markup(get_plotlyjs()),
+        )
+    )
+
+
+def _sections(run: RunTables, frame: pd.DataFrame) -> list[Section]:
+    ids = line_ids(frame)
+    confidence = run.config.slo.confidence
+    titles = {str(item["name"]): str(item["title"]) for item in run.manifest.get("timelines", [])}
+    found = [
+        bytes_section(byte_classes(run.hosts, frame, ids), run.summary),
+        placement_section(frame, run.summary),
+        time_section(run.timelines, titles, run.config.tick),
+        slowdown_section(slowdown_by_ratio(run.hosts, frame, ids), run.summary, frame),
+        translation_section(translation_by_ratio(run.hosts, frame, ids)),
+        *_at_risk(run, frame),
+        comparison_section(paired_differences(run.hosts, frame, confidence), largest_ratio_by_axes(frame), confidence),
+        assumptions_section(run.config),
+        provenance_section(run.config, run.manifest, run.summary),
+    ]
+    return [section for section in found if section is not None]
+
+
+def _at_risk(run: RunTables, frame: pd.DataFrame) -> list[Section]:
+    """List hosts and VMs at the described ratio and at the next larger one, where there is one."""
+    item = run.summary["recommendation"]
+    ids = [value for value in (item["scenario_id"], item["next_scenario_id"]) if value is not None]
+    ratio_of = frame.set_index("scenario_id")["overcommit_ratio"]
+    pairs = [(scenario_id, float(ratio_of[scenario_id])) for scenario_id in ids]
+    return [
+        Section(
+            "hosts-at-risk",
+            "Hosts at risk",
+            "Nearest to breaking the objective first; means over replicates, the peak is the largest of them.",
+            tables=tuple(hosts_table(hosts_at_risk(run.hosts, scenario_id), ratio) for scenario_id, ratio in pairs),
+        ),
+        Section(
+            "vms-at-risk",
+            "VMs at risk",
+            "Most slowed down first; means over replicates. Why: the stall that takes most of the stalled time.",
+            tables=tuple(vms_table(vms_at_risk(run.vms, scenario_id), ratio) for scenario_id, ratio in pairs),
+        ),
+    ]
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("planner.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _asset(name: str) -> str:
+    return files("planner.report").joinpath("templates", name).read_text(encoding="utf-8")

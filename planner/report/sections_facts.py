@@ -1,0 +1,142 @@
+"""The sections that let a reader check the answer: assumptions, what is not modelled, fidelity and provenance."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from planner.analysis.wording import format_percent
+from planner.config.hypervisor import HypervisorSpec
+from planner.config.spec import PlannerConfig, WorkloadSpec
+from planner.report.blocks import Cell, Section, TableBlock
+from planner.units import PAGE_BYTES, format_bytes, format_seconds
+from planner.workload.popularity import load_law
+
+_SHOWN = ("config_hash", "planner_version", "versions", "fidelity", "page_scale", "replicate_meaning")
+"""Manifest entries on the page. Times, machines and worker counts differ from run to run; the page must not."""
+
+
+def assumptions_section(config: PlannerConfig) -> Section:
+    """Make the table of every assumption that the traces leave open, and the list of what is not modelled."""
+    texts = _texts()
+    rows = [_assumption_row(name, config.workload, texts["workload"]) for name in WorkloadSpec.model_fields]
+    workload = TableBlock(
+        id="assumptions",
+        caption="Workload",
+        columns=("assumption", "value", "set by", "rests on"),
+        rows=tuple(rows),
+        text_columns=4,
+    )
+    policy = TableBlock(
+        id="policy",
+        caption=f"Hypervisor policy (preset {config.hypervisor.preset})",
+        columns=("setting", "value", "meaning"),
+        rows=tuple(_policy_rows(config.hypervisor)),
+        text_columns=3,
+    )
+    lead = "What the data leave open is stated here with its value. Change it in the config and run again."
+    return Section("assumptions", "Assumptions", lead, tables=(workload, policy), notes=tuple(texts["not_modelled"]))
+
+
+def provenance_section(config: PlannerConfig, manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> Section:
+    """Make the table that says how finely was simulated, and from what."""
+    rows = [
+        ("seed", str(config.seed)),
+        ("horizon", f"{format_seconds(config.horizon)} in ticks of {format_seconds(config.tick)}"),
+        ("replicates", f"{config.sweep.replicates:,}"),
+        ("scenarios", f"{len(summary['scenarios']):,}"),
+        ("sampled pages", f"about {config.fidelity.pages_per_vm:,} of {PAGE_BYTES // 1024} KiB for a VM of mean size"),
+        ("bounds", f"each holds with {format_percent(config.slo.confidence)} confidence; whole replicates resampled"),
+    ]
+    rows += _flatten({key: manifest[key] for key in _SHOWN if key in manifest})
+    table = TableBlock(
+        id="provenance-table",
+        caption="Fidelity and provenance",
+        columns=("what", "value"),
+        rows=tuple((Cell(label), Cell(value)) for label, value in rows),
+        text_columns=2,
+    )
+    lead = "The same config and seed give the same tables and the same page, to the byte."
+    return Section("provenance", "Fidelity and provenance", lead, tables=(table,))
+
+
+def fleet_line(config: PlannerConfig, summary: Mapping[str, Any]) -> str:
+    """Say in one line what was simulated."""
+    hosts = ", ".join(
+        f"{group.count:,} × {group.name} ({format_bytes(group.memory)}, {group.cores} cores)"
+        for group in config.fleet.hosts
+    )
+    return (
+        f"{summary['vms']:,} VMs; hosts: {hosts}; {format_seconds(config.horizon)} in ticks of "
+        f"{format_seconds(config.tick)}; hypervisor {config.hypervisor.preset}"
+    )
+
+
+@cache
+def _texts() -> dict[str, Any]:
+    text = files("planner.report").joinpath("assumptions.yaml").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def _assumption_row(name: str, workload: WorkloadSpec, texts: Mapping[str, Any]) -> tuple[Cell, ...]:
+    field = WorkloadSpec.model_fields[name]
+    value = getattr(workload, name)
+    known = texts.get(name, {})
+    if name == "tail":
+        law = load_law(value)
+        shown = f"{value} (exponent {law.alpha:g}, {format_percent(law.drift_per_day)} of pages re-ranked a day)"
+    else:
+        shown = _setting(workload, name)
+    return (
+        Cell(known.get("name", name.replace("_", " "))),
+        Cell(shown),
+        Cell("default" if value == field.default else "config"),
+        Cell(known.get("basis", field.description or "")),
+    )
+
+
+def _policy_rows(hypervisor: HypervisorSpec) -> list[tuple[Cell, ...]]:
+    rows: list[tuple[Cell, ...]] = []
+    for name, field in HypervisorSpec.model_fields.items():
+        value = getattr(hypervisor, name)
+        if name == "preset":
+            continue
+        if hasattr(value, "model_fields"):
+            for inner, inner_field in type(value).model_fields.items():
+                path = f"{name}.{inner}"
+                rows.append((Cell(path), Cell(_setting(value, inner)), Cell(inner_field.description or "")))
+        else:
+            rows.append((Cell(name), Cell(_setting(hypervisor, name)), Cell(field.description or "")))
+    return rows
+
+
+def _setting(spec: Any, name: str) -> str:
+    """Write a setting as the config would: with its unit."""
+    value = spec.model_dump(mode="json", include={name})[name]
+    return _value(value)
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "by default rule"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(f"{item:g}" if isinstance(item, float) else str(item) for item in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _flatten(manifest: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """List the plain entries of the manifest, nested ones under a joined name."""
+    found: list[tuple[str, str]] = []
+    for key in sorted(manifest):
+        value = manifest[key]
+        label = f"{prefix}{key.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            found += _flatten(value, f"{label}: ")
+        elif isinstance(value, (str, int, float)):
+            found.append((label, str(value)))
+    return found
