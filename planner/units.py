@@ -13,7 +13,17 @@ KIB = 1024
 MIB = 1024**2
 GIB = 1024**3
 
-_BYTE_UNITS = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": 1024**4, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_BYTE_UNITS = {
+    "B": 1,
+    "KiB": KIB,
+    "MiB": MIB,
+    "GiB": GIB,
+    "TiB": 1024**4,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+}
 _TIME_UNITS = {
     "ns": "1e-9", "us": "1e-6", "ms": "1e-3",
     "s": "1", "sec": "1", "second": "1", "seconds": "1",
@@ -98,7 +108,7 @@ def format_seconds(value_s: float) -> str:
     """Write a duration in the largest unit that divides it: 300 -> "5 min"; below a second in ms, us or ns."""
     for unit, scale in (("days", 86400), ("h", 3600), ("min", 60)):
         if value_s >= scale and value_s % scale == 0:
-            return f"{value_s / scale:.0f} {unit}"
+            return "1 day" if value_s == 86400 else f"{value_s / scale:.0f} {unit}"
     for unit, factor in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
         if value_s * factor >= 1 or value_s == 0:
             return f"{value_s * factor:.10g} {unit}"

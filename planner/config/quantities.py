@@ -29,7 +29,8 @@ def _fraction_text(value: float) -> str | float:
 
 def _seconds_text(value: float) -> str:
     text = format_seconds(value)
-    return text if parse_seconds(text) == value else f"{Decimal(repr(value)):f} s"
+    is_exact = "e" not in text.split()[0] and parse_seconds(text) == value
+    return text if is_exact else f"{Decimal(repr(value)):f} s"
 
 
 def _rate_text(value: float) -> str:

@@ -1,0 +1,121 @@
+"""Presets: complete, sourced, and what the sources say."""
+
+from importlib.resources import files
+
+import pytest
+import yaml
+
+from planner.config.catalog import (
+    cpu_names,
+    expand_hypervisor,
+    hypervisor_preset_names,
+    load_cpu,
+    load_hypervisor_preset,
+    load_swap_device,
+    swap_device_names,
+)
+from planner.config.fields import models_in
+from planner.config.hypervisor import HypervisorSpec
+from planner.errors import ConfigError
+
+FOLDER = files("planner.config")
+
+
+def power_of_two(number: int) -> bool:
+    return number > 0 and number & (number - 1) == 0
+
+
+@pytest.mark.parametrize("name", cpu_names())
+def test_cpu_sets_are_powers_of_two(name: str) -> None:
+    cpu = load_cpu(name)
+    assert power_of_two(cpu.l1_4k_entries // cpu.l1_4k_ways)
+    assert power_of_two(cpu.l1_2m_entries // cpu.l1_2m_ways)
+    assert power_of_two(cpu.l2_entries // cpu.l2_ways)
+
+
+def test_walk_reference_cost_is_the_stated_mix() -> None:
+    # 20 % L1 at 4 cycles, 30 % L2 at 14, 40 % last level at 54, 10 % DRAM at 200
+    expected = 0.2 * 4 + 0.3 * 14 + 0.4 * 54 + 0.1 * 200
+    assert load_cpu("sapphire-rapids").walk_ref_cycles == pytest.approx(expected)
+
+
+def test_agile_paging_machine() -> None:
+    cpu = load_cpu("sandy-bridge")
+    assert (cpu.l1_4k_entries, cpu.l1_2m_entries, cpu.l2_entries, cpu.l2_holds_2m) == (64, 32, 512, False)
+
+
+def test_swap_devices_in_order_of_latency() -> None:
+    order = ["zram", "optane", "nvme", "sata-ssd", "hdd-15k", "hdd"]
+    latencies = [load_swap_device(name).latency for name in order]
+    assert latencies == sorted(latencies)
+    assert load_swap_device("nvme").latency == 8e-05
+
+
+@pytest.mark.parametrize("name", swap_device_names())
+def test_swap_device_serves_at_least_one_reader(name: str) -> None:
+    device = load_swap_device(name)
+    # one reader at queue depth 1 gets 1 / latency; a device cannot sustain much less than that (10 % for rounding)
+    assert device.reads_per_s >= 0.9 / device.latency
+
+
+@pytest.mark.parametrize("load", [load_cpu, load_swap_device, load_hypervisor_preset])
+def test_unknown_name_lists_the_known_ones(load) -> None:
+    with pytest.raises(ConfigError, match=r"unknown .* \"nosuch\"; .*use one of: "):
+        load("nosuch")
+
+
+@pytest.mark.parametrize("name", hypervisor_preset_names())
+def test_preset_names_every_field(name: str) -> None:
+    values = load_hypervisor_preset(name)
+    assert set(values) == set(HypervisorSpec.model_fields)
+    for key, field in HypervisorSpec.model_fields.items():
+        for model in models_in(field.annotation):
+            assert set(values[key]) == set(model.model_fields), key
+
+
+def test_esxi_preset_is_the_model_default() -> None:
+    assert HypervisorSpec(preset="esxi-8") == HypervisorSpec.model_validate(load_hypervisor_preset("esxi-8"))
+
+
+def test_esxi_host_scan_rate() -> None:
+    # Mem.ShareScanGHz: 4 MB/s per GHz; 2 x 16 cores at 2.5 GHz = 80 GHz = 320 MB/s = 320 * 2**20 / 4096 pages/s
+    sharing = HypervisorSpec.model_validate(load_hypervisor_preset("esxi-8")).page_sharing
+    assert sharing.pages_per_s_per_host == 320 * 2**20 / 4096
+
+
+def test_kvm_watermarks_of_a_512_gib_host() -> None:
+    spec = HypervisorSpec.model_validate(load_hypervisor_preset("kvm"))
+    ram_kib = 512 * 2**20
+    min_kib = 4 * ram_kib**0.5
+    low_kib = min_kib + 0.001 * ram_kib
+    assert spec.min_free_fraction is not None
+    assert spec.state_thresholds[2] * spec.min_free_fraction * ram_kib == pytest.approx(low_kib, rel=0.03)
+    assert spec.state_thresholds[3] * spec.min_free_fraction * ram_kib == pytest.approx(min_kib, rel=0.03)
+
+
+def test_ksm_default_rate() -> None:
+    # 100 pages each 20 ms
+    assert HypervisorSpec.model_validate(load_hypervisor_preset("kvm")).page_sharing.pages_per_s_per_host == 100 / 0.020
+
+
+@pytest.mark.parametrize(
+    "file_name", ["cpus.yaml", "swap_devices.yaml", *(f"presets/{n}.yaml" for n in hypervisor_preset_names())]
+)
+def test_every_number_says_where_it_comes_from(file_name: str) -> None:
+    for number, line in enumerate(FOLDER.joinpath(file_name).read_text(encoding="utf-8").splitlines(), start=1):
+        key, _, rest = line.partition(":")
+        is_value = rest.strip() and not line.lstrip().startswith("#") and key.strip() != "description"
+        assert not is_value or "#" in rest, f"{file_name}:{number}: {line}"
+
+
+def test_overrides_lie_over_the_preset() -> None:
+    spec = HypervisorSpec.model_validate(expand_hypervisor({"preset": "kvm", "page_sharing": {"salting": True}}))
+    assert spec.page_sharing.salting
+    assert spec.page_sharing.scan_order == "sequential"
+    assert spec.swap.victims == "lru"
+
+
+def test_presets_are_not_changed_by_use() -> None:
+    before = yaml.safe_load(FOLDER.joinpath("presets/kvm.yaml").read_text(encoding="utf-8"))
+    expand_hypervisor({"preset": "kvm", "page_sharing": {"salting": True}})
+    assert load_hypervisor_preset("kvm") == {"preset": "kvm", **before}
