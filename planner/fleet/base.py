@@ -63,8 +63,8 @@ class Executor(Protocol):
         """
         ...
 
-    def cpu_s(self) -> float:
-        """Return the CPU time spent on problems so far, over all workers. [s]."""
+    def worker_cpu_s(self) -> float:
+        """Return the CPU time spent on problems so far in other processes than this one. [s]."""
         ...
 
 

@@ -97,7 +97,7 @@ class RayExecutor:
         finally:
             pool.stop()
 
-    def cpu_s(self) -> float:
+    def worker_cpu_s(self) -> float:
         """Return the CPU time spent on problems so far, over all workers. [s]."""
         return self._cpu_s
 

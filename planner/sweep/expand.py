@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
 
+from planner.config.override import override_config
 from planner.config.spec import PlannerConfig
-from planner.sweep.axes import with_value
 
 TAIL_PATH = "workload.tail"
 TAILS: tuple[Literal["low", "middle", "high"], ...] = ("low", "middle", "high")
@@ -54,7 +54,7 @@ def expand_scenarios(config: PlannerConfig) -> list[Scenario]:
     values = (dict.fromkeys(config.sweep.axes[path]) for path in paths)
     combinations = [dict(zip(paths, combination, strict=True)) for combination in product(*values)]
     for axes in combinations:
-        _with_axes(config, axes)
+        override_config(config, axes)
     ratios, placements = dict.fromkeys(config.sweep.overcommit_ratio), dict.fromkeys(config.sweep.placement)
     return [
         Scenario(number, ratio, placement, str(axes.get(TAIL_PATH, config.workload.tail)), axes)
@@ -90,12 +90,6 @@ def expand_sensitivity(config: PlannerConfig, recommendation: Mapping[str, Any],
 
 def scenario_config(config: PlannerConfig, scenario: Scenario) -> PlannerConfig:
     """Return the config as this scenario sees it: axes applied, then the tail."""
-    changed = _with_axes(config, scenario.axes)
+    changed = override_config(config, scenario.axes) if scenario.axes else config
     workload = changed.workload.model_copy(update={"tail": scenario.tail})
     return changed.model_copy(update={"workload": workload})
-
-
-def _with_axes(config: PlannerConfig, axes: Mapping[str, AxisValue]) -> PlannerConfig:
-    for path, value in axes.items():
-        config = with_value(config, path, value)
-    return config

@@ -1,6 +1,6 @@
-"""Places the VMs of every scenario; sources of demand are built once for all scenarios that share a fleet."""
+"""Places the VMs of every scenario of a config, over one fleet: its VMs and, for "grow", clones of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,9 @@ from planner.sweep.grow import clones_needed, place_longest_prefix
 from planner.sweep.hosts import expand_hosts, host_capacities
 from planner.sweep.plan import PlacedHost, PlacedScenario, Plan, build_plan, page_scale
 from planner.workload.fleet import VmTable
+from planner.workload.grown import GrownSource
 from planner.workload.overhead import vm_overhead_bytes
 from planner.workload.source import DemandSource
-
-SourceBuilder = Callable[[PlannerConfig], DemandSource]
 
 
 @dataclass(frozen=True)
@@ -27,28 +26,25 @@ class _Case:
 
     scenario: Scenario
     config: PlannerConfig
-    fleet_key: str
     hardware: tuple[HostHardware, ...]
     hosts: HostCapacities
     limits: PlacementLimits
 
 
 class SweepPlanner:
-    """Places scenarios of one config; keeps the fleets that it built, so that a second stage meets the same VMs.
+    """Places scenarios of one config; a second stage meets the same VMs as the first.
 
     Parameters
     ----------
     config : PlannerConfig
         The sweep's base config.
-    build_source : callable
-        Makes the source of demand for a scenario's config.
+    fleet : DemandSource
+        The VMs that are there today.
     """
 
-    def __init__(self, config: PlannerConfig, build_source: SourceBuilder) -> None:
+    def __init__(self, config: PlannerConfig, fleet: DemandSource) -> None:
         self._config = config
-        self._build_source = build_source
-        self._fleets: dict[str, DemandSource] = {}
-        self._sources: dict[str, DemandSource] = {}
+        self._fleet = fleet
 
     def plan(self, scenarios: Sequence[Scenario]) -> Plan:
         """Place every scenario and list the host problems of all replicates.
@@ -60,43 +56,33 @@ class SweepPlanner:
         """
         cases = [self._case(scenario) for scenario in scenarios]
         for case in cases:
-            if case.fleet_key not in self._fleets:
-                self._fleets[case.fleet_key] = self._build_source(case.config)
-            check_vms_fit(self._fleets[case.fleet_key].vms, case.hosts, case.config)
-        for key in dict.fromkeys(case.fleet_key for case in cases):
-            if key not in self._sources:
-                self._sources[key] = self._source([case for case in cases if case.fleet_key == key])
-        placed = [self._place(case) for case in cases]
-        return build_plan(tuple(self._sources.values()), placed)
+            check_vms_fit(self._fleet.vms, case.hosts, case.config)
+        if self._config.question == "consolidate":
+            return build_plan(self._fleet, [self._place(case, self._fleet.vms) for case in cases])
+        n_vms = max(clones_needed(self._fleet.vms, case.hosts, case.limits) for case in cases)
+        candidates = GrownSource(self._fleet, n_vms, self._config.seed).vms
+        placed = [self._place(case, candidates) for case in cases]
+        # A grown fleet starts with every smaller one, so only clones that some scenario holds need a demand.
+        n_held = max(max(host.vm_idx[-1] for host in item.hosts) + 1 for item in placed if item.hosts)
+        return build_plan(GrownSource(self._fleet, n_held, self._config.seed), placed)
 
     def _case(self, scenario: Scenario) -> _Case:
         config = scenario_config(self._config, scenario)
         hardware = expand_hosts(config.fleet.hosts)
         limits = PlacementLimits(scenario.overcommit_ratio, config.hypervisor, config.question == "grow")
-        return _Case(scenario, config, _fleet_key(config), hardware, host_capacities(hardware), limits)
+        return _Case(scenario, config, hardware, host_capacities(hardware), limits)
 
-    def _source(self, cases: list[_Case]) -> DemandSource:
-        """Return the fleet itself or, for the question "grow", the fleet with as many clones as any case can hold."""
-        fleet = self._fleets[cases[0].fleet_key]
-        if cases[0].config.question == "consolidate":
-            return fleet
-        from planner.workload.grown import GrownSource
-
-        return GrownSource(fleet, max(clones_needed(fleet.vms, case.hosts, case.limits) for case in cases))
-
-    def _place(self, case: _Case) -> PlacedScenario:
-        strategy, fleet = load_strategy(case.scenario.placement), self._fleets[case.fleet_key]
-        vms = self._sources[case.fleet_key].vms
+    def _place(self, case: _Case, vms: VmTable) -> PlacedScenario:
+        strategy, n_fleet = load_strategy(case.scenario.placement), len(self._fleet.vms)
         if case.config.question == "grow":
-            placement = place_longest_prefix(strategy, vms, len(fleet.vms), case.hosts, case.limits)
+            placement = place_longest_prefix(strategy, vms, n_fleet, case.hosts, case.limits)
         else:
             placement = strategy.place(vms, case.hosts, case.limits)
         unplaced = np.flatnonzero(~placement.is_placed)
         return PlacedScenario(
             scenario=case.scenario,
             config=case.config,
-            source=list(self._sources).index(case.fleet_key),
-            page_scale=page_scale(fleet.vms, case.config),
+            page_scale=page_scale(self._fleet.vms, case.config),
             hosts=_placed_hosts(vms, case, placement),
             unplaced=tuple((vms.names[vm], REASONS[Verdict(placement.verdicts[vm])]) for vm in unplaced),
         )
@@ -118,9 +104,3 @@ def _placed_hosts(vms: VmTable, case: _Case, placement: Placement) -> tuple[Plac
             )
         )
     return tuple(found)
-
-
-def _fleet_key(config: PlannerConfig) -> str:
-    """Name all that a source of demand depends on; scenarios with equal keys share one."""
-    parts = (config.fleet.model_dump_json(include={"vms"}), config.horizon, config.tick, config.seed, config.question)
-    return repr(parts)

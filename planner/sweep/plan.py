@@ -32,8 +32,6 @@ class PlacedScenario:
     ----------
     config : PlannerConfig
         As this scenario sees it: axes and tail applied.
-    source : int
-        Position in the plan's sources of the fleet that `vm_idx` counts in.
     page_scale : int
         4 KiB pages that one sampled page stands for.
     hosts : tuple of PlacedHost
@@ -44,7 +42,6 @@ class PlacedScenario:
 
     scenario: Scenario
     config: PlannerConfig
-    source: int
     page_scale: int
     hosts: tuple[PlacedHost, ...]
     unplaced: tuple[tuple[str, str], ...]
@@ -59,57 +56,46 @@ class HostRun(NamedTuple):
     problem: int
 
 
-class SourcedProblem(NamedTuple):
-    """A host problem and the position of the source that its VMs belong to."""
-
-    source: int
-    problem: HostProblem
-
-
 @dataclass(frozen=True)
 class Plan:
     """All that is to be simulated.
 
     Attributes
     ----------
-    sources : tuple of DemandSource
+    source : DemandSource
+        The fleet that `vm_idx` counts in.
     placed : tuple of PlacedScenario
-    problems : tuple of SourcedProblem
+    problems : tuple of HostProblem
         No two are equal.
     runs : tuple of HostRun
         Which problem answers for which scenario, replicate and host.
     """
 
-    sources: tuple[DemandSource, ...]
+    source: DemandSource
     placed: tuple[PlacedScenario, ...]
-    problems: tuple[SourcedProblem, ...]
+    problems: tuple[HostProblem, ...]
     runs: tuple[HostRun, ...]
 
 
-def build_plan(sources: Sequence[DemandSource], placed: Sequence[PlacedScenario]) -> Plan:
+def build_plan(source: DemandSource, placed: Sequence[PlacedScenario]) -> Plan:
     """List the host problems of all replicates of the placed scenarios, each distinct one once."""
-    position: dict[SourcedProblem, int] = {}
-    templates: list[list[int]] = []
-    for item in placed:
-        ids = (SourcedProblem(item.source, host_problem(item, host, 0)) for host in item.hosts)
-        templates.append([position.setdefault(problem, len(position)) for problem in ids])
     # Replicates share placement, so problems are compared once, for replicate 0, and then numbered on.
+    position: dict[HostProblem, int] = {}
+    templates = [
+        [position.setdefault(host_problem(item, host), len(position)) for host in item.hosts] for item in placed
+    ]
     n_replicates = max((item.config.sweep.replicates for item in placed), default=0)
-    problems = tuple(
-        SourcedProblem(source, replace(problem, replicate=replicate))
-        for replicate in range(n_replicates)
-        for source, problem in position
-    )
+    problems = tuple(replace(problem, replicate=replicate) for replicate in range(n_replicates) for problem in position)
     runs = tuple(
         HostRun(number, replicate, host, replicate * len(position) + template)
-        for number, item in enumerate(placed)
+        for number in range(len(placed))
         for replicate in range(n_replicates)
         for host, template in enumerate(templates[number])
     )
-    return Plan(tuple(sources), tuple(placed), problems, runs)
+    return Plan(source, tuple(placed), problems, runs)
 
 
-def host_problem(item: PlacedScenario, host: PlacedHost, replicate: int) -> HostProblem:
+def host_problem(item: PlacedScenario, host: PlacedHost, replicate: int = 0) -> HostProblem:
     """Return what the simulation of one host of a placed scenario is given."""
     config = item.config
     return HostProblem(

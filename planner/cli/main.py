@@ -1,0 +1,137 @@
+"""The command line: which commands there are, what their options are called, and which exit code an error has.
+
+Modules that do the work are imported inside the commands, so that `planner --help` answers at once.
+"""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from typer._click.exceptions import ClickException
+
+from planner import __version__
+from planner.cli.environment import prepare_environment
+from planner.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, ConfigError, InputError, PlannerError
+
+EXIT_INTERRUPTED = 130
+_VERBOSE = ("-v", "--verbose")
+
+app = typer.Typer(
+    name="planner",
+    help="How far can this fleet overcommit its memory before it swaps, and which placement gets there?",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Config, a YAML file.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override one value of the config; repeatable.")
+]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; never raises, never exits.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; `sys.argv[1:]` if omitted.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    is_verbose = any(word in _VERBOSE for word in given)
+    words = [word for word in given if word not in _VERBOSE]
+    prepare_environment(will_join_cluster=any(word.startswith("--ray-address") for word in words))
+    try:
+        return _run(words)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; nothing was written", EXIT_INTERRUPTED, is_verbose)
+    except (ConfigError, InputError) as error:
+        return _fail(str(error), error.exit_code, is_verbose)
+    except PlannerError as error:
+        return _fail(f"{error}\nThis is a bug in planner; please report it.", error.exit_code, is_verbose)
+    except Exception as error:  # the last line of defence: a stranger gets a message, not a traceback
+        hint = "" if is_verbose else " Run again with -v for details."
+        text = f"{type(error).__name__}: {error}\nThis is a bug in planner; please report it.{hint}"
+        return _fail(text, EXIT_BUG, is_verbose)
+
+
+def _run(words: list[str]) -> int:
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args=words, prog_name="planner", standalone_mode=False)
+    except ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    return code if isinstance(code, int) else EXIT_OK
+
+
+def _fail(message: str, exit_code: int, is_verbose: bool) -> int:
+    if is_verbose:
+        traceback.print_exc()
+    sys.stderr.write(f"{message}\n")
+    return exit_code
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"planner {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option(*_VERBOSE, help="Show tracebacks of errors.")] = False,
+) -> None:
+    """Plan the memory of a virtualized fleet."""
+
+
+@app.command()
+def sweep(  # noqa: PLR0913, PLR0917 (an argument is an option of the command here)
+    config: ConfigPath,
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="Run directory to write; default reports/NAME.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Root seed, instead of the config's.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default one per CPU.")] = None,
+    ray_address: Annotated[str | None, typer.Option(help="Join a Ray cluster instead of starting one here.")] = None,
+    executor: Annotated[Literal["ray", "local"], typer.Option(help="Workers on Ray, or this process alone.")] = "ray",
+    as_json: Annotated[bool, typer.Option("--json", help="Print summary.json alone on stdout.")] = False,
+) -> int:
+    """Simulate every scenario of a config, recommend a ratio and a placement, write a run directory."""
+    from planner.cli.sweep import sweep_command
+
+    changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
+    return sweep_command(config, changes, out, workers, ray_address, executor, as_json)
+
+
+@app.command()
+def report(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory that planner sweep has written.")],
+    out: Annotated[Path | None, typer.Option(help="HTML file to write; default RUN_DIR/report.html.")] = None,
+) -> int:
+    """Render the report of a stored run again, without simulating."""
+    from planner.cli.report_ import report_command
+
+    return report_command(run_dir, out)
+
+
+@app.command()
+def check(config: ConfigPath, overrides: Overrides = None) -> None:
+    """Say everything that is wrong with a config, all at once."""
+    from planner.cli.check import check_command
+
+    check_command(config, overrides or [])
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a config, for editors."""
+    from planner.cli.schema import schema_command
+
+    schema_command()

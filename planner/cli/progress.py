@@ -1,0 +1,70 @@
+"""Progress on stderr: a bar with the time left on a terminal, a plain line every ten seconds elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol, TextIO
+
+_LINE_EVERY_S = 10.0
+
+
+class Stage(Protocol):
+    """One stage of the work; call it with the number of steps that have just been done."""
+
+    def __call__(self, n_done: int) -> None:
+        """Count steps as done."""
+        ...
+
+
+def note(text: str) -> None:
+    """Write one line for the user to stderr."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def show_progress(label: str, n_steps: int) -> Iterator[Stage]:
+    """Show the progress of a stage of `n_steps` steps while the block runs."""
+    if sys.stderr.isatty():
+        with _bar(label, n_steps) as stage:
+            yield stage
+    else:
+        yield _Lines(label, n_steps, sys.stderr)
+
+
+@contextmanager
+def _bar(label: str, n_steps: int) -> Iterator[Stage]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=n_steps)
+
+        def advance(n_done: int) -> None:
+            progress.advance(task, n_done)
+
+        yield advance
+
+
+class _Lines:
+    """Plain lines, for logs and pipes."""
+
+    def __init__(self, label: str, n_steps: int, stream: TextIO) -> None:
+        self._label = label
+        self._n_steps = n_steps
+        self._stream = stream
+        self._n_done = 0
+        self._started_s = self._last_line_s = time.monotonic()
+
+    def __call__(self, n_done: int) -> None:
+        self._n_done += n_done
+        now_s = time.monotonic()
+        if now_s - self._last_line_s < _LINE_EVERY_S and self._n_done < self._n_steps:
+            return
+        self._last_line_s = now_s
+        left_s = (now_s - self._started_s) / max(1, self._n_done) * (self._n_steps - self._n_done)
+        left = f", about {left_s:.0f} s left" if self._n_done < self._n_steps else ""
+        self._stream.write(f"{self._label}: {self._n_done} of {self._n_steps} hosts{left}\n")
+        self._stream.flush()

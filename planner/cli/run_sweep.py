@@ -1,0 +1,177 @@
+"""The sweep from config to run directory: place, simulate, recommend, simulate the other tails, write, render."""
+
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from planner.analysis.summarize import summarize_run
+from planner.cli.progress import note, show_progress
+from planner.cli.timelines import choose_hosts, simulate_timelines
+from planner.config.spec import PlannerConfig
+from planner.fleet.base import Executor, HostFailure, Outcome, SimFactory
+from planner.fleet.warm import is_warm, warm_kernels
+from planner.report.page import render_report
+from planner.results import RunContents, check_target, write_run
+from planner.results.manifest import build_manifest, scenario_entry
+from planner.results.tables import host_table, sorted_runs, vm_table
+from planner.sweep.expand import Scenario, expand_scenarios, expand_sensitivity
+from planner.sweep.placing import SweepPlanner
+from planner.sweep.plan import Plan
+from planner.workload.source import DemandSource
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """One sweep as asked for on the command line."""
+
+    config: PlannerConfig
+    config_path: Path
+    overrides: tuple[str, ...]
+    out: Path
+
+
+class SweepResult(NamedTuple):
+    """What the command prints."""
+
+    summary: dict[str, Any]
+    failures: list[dict[str, Any]]
+
+
+class _Stage(NamedTuple):
+    """A simulated plan and its tables."""
+
+    plan: Plan
+    outcomes: list[Outcome]
+    hosts: pa.Table
+    vms: pa.Table
+
+
+def prepare_sweep(job: SweepJob, source: DemandSource) -> tuple[SweepPlanner, Plan]:
+    """Find everything that is wrong before anything runs, and place the first stage's VMs.
+
+    Raises
+    ------
+    ConfigError, InputError
+        The target directory, an axis, a placement or a VM's size is wrong.
+    """
+    check_target(job.out)
+    planner = SweepPlanner(job.config, source)
+    plan = planner.plan(expand_scenarios(job.config))
+    note(
+        f"{len(source.vms)} VMs; {len(plan.placed)} scenarios x {job.config.sweep.replicates} replicates: "
+        f"{len(plan.runs)} host runs, {len(plan.problems)} of them different"
+    )
+    return planner, plan
+
+
+def run_sweep(
+    job: SweepJob, planner: SweepPlanner, plan: Plan, executor: Executor, sim_factory: SimFactory
+) -> SweepResult:
+    """Simulate, summarise and write a prepared sweep; see the module's first line for the order."""
+    clock = _Clock()
+    stages = [_simulate(plan, executor, sim_factory, "sweep")]
+    summary = _summarize(stages, job.config)
+    others = expand_sensitivity(job.config, summary["recommendation"], first_id=len(plan.placed))
+    if others:
+        stages.append(_simulate(planner.plan(others), executor, sim_factory, _tail_label(others)))
+        summary = _summarize(stages, job.config)
+    failures = [entry for stage in stages for entry in _failures(stage, job)]
+    chosen = choose_hosts(stages[0].hosts.to_pandas(), summary)
+    timelines = simulate_timelines(chosen, plan, sim_factory)
+    run = {
+        **clock.read(executor),
+        "host_runs": sum(len(stage.plan.runs) for stage in stages),
+        "host_problems": sum(len(stage.plan.problems) for stage in stages),
+        "failures": failures,
+        "timelines": [item.entry() for item in chosen if item.name in timelines],
+    }
+    placed = tuple(item for stage in stages for item in stage.plan.placed)
+    contents = RunContents(
+        config=job.config,
+        hosts=pa.concat_tables([stage.hosts for stage in stages]).combine_chunks(),
+        vms=pa.concat_tables([stage.vms for stage in stages]).combine_chunks(),
+        timelines=timelines,
+        manifest=build_manifest(job.config, placed, plan.source.replicate_meaning(), run),
+        summary=summary,
+    )
+    write_run(job.out, contents, render_report)
+    return SweepResult(summary, failures)
+
+
+def warm_up(sim_factory: SimFactory, plan: Plan) -> None:
+    """Compile the kernels here, once, when that has not been done for this installation."""
+    if plan.problems and not is_warm():
+        note("compiling the simulation kernels (once per installation) ...")
+        warm_kernels(sim_factory, plan.source, plan.problems[0])
+
+
+def replay_command(job: SweepJob, scenario: Scenario, replicate: int) -> str:
+    """Write the command that simulates one scenario again, up to and including one replicate, in this process."""
+    sets = [
+        *job.overrides,
+        *(f"{path}={_as_yaml(value)}" for path, value in scenario.axes.items()),
+        f"workload.tail={scenario.tail}",
+        f"sweep.overcommit_ratio=[{scenario.overcommit_ratio!r}]",
+        f"sweep.placement=[{scenario.placement}]",
+        f"sweep.replicates={replicate + 1}",
+        "sweep.axes={}",
+    ]
+    words = ["planner", "sweep", str(job.config_path), "--executor", "local", "--out", f"{job.out}-replay"]
+    return shlex.join(words + [word for text in sets for word in ("--set", text)])
+
+
+def _simulate(plan: Plan, executor: Executor, sim_factory: SimFactory, label: str) -> _Stage:
+    found: dict[int, Outcome] = {}
+    with show_progress(label, len(plan.problems)) as advance:
+        executor.run_problems(plan.problems, sim_factory, plan.source, found.__setitem__, advance)
+    outcomes = [found[position] for position in range(len(plan.problems))]
+    return _Stage(plan, outcomes, host_table(plan, outcomes), vm_table(plan, outcomes))
+
+
+def _summarize(stages: Sequence[_Stage], config: PlannerConfig) -> dict[str, Any]:
+    hosts = pa.concat_tables([stage.hosts for stage in stages]).to_pandas()
+    vms = pa.concat_tables([stage.vms.select(["vm"]) for stage in stages]).to_pandas()
+    scenarios = [scenario_entry(item) for stage in stages for item in stage.plan.placed]
+    return summarize_run(hosts, vms, scenarios, config)
+
+
+def _failures(stage: _Stage, job: SweepJob) -> list[dict[str, Any]]:
+    failures = []
+    for run in sorted_runs(stage.plan):
+        outcome, placed = stage.outcomes[run.problem], stage.plan.placed[run.placed]
+        if isinstance(outcome, HostFailure):
+            failures.append(
+                {
+                    "scenario_id": placed.scenario.id,
+                    "replicate": run.replicate,
+                    "host": placed.hosts[run.host].hardware.name,
+                    "message": outcome.message,
+                    "replay": replay_command(job, placed.scenario, run.replicate),
+                }
+            )
+    return failures
+
+
+def _tail_label(scenarios: Sequence[Scenario]) -> str:
+    return "tail " + ", ".join(dict.fromkeys(scenario.tail for scenario in scenarios))
+
+
+def _as_yaml(value: bool | float | str) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class _Clock:
+    """Wall and CPU time since it was made."""
+
+    def __init__(self) -> None:
+        self._wall_s = time.monotonic()
+        self._cpu_s = time.process_time()
+
+    def read(self, executor: Executor) -> dict[str, float]:
+        cpu_s = time.process_time() - self._cpu_s + executor.worker_cpu_s()
+        return {"wall_s": round(time.monotonic() - self._wall_s, 3), "cpu_s": round(cpu_s, 3)}

@@ -1,0 +1,79 @@
+"""The summary on the terminal: a row per scenario of the sweep, fewer columns where the terminal is narrow."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from planner.units import format_bytes
+
+_WIDE_COLUMNS = 100
+_MISSING = "-"
+
+
+class _Field(NamedTuple):
+    title: str
+    text: Callable[[Mapping[str, Any]], str]
+    is_always_shown: bool = False
+
+
+def print_summary(summary: Mapping[str, Any], console: Console) -> None:
+    """Print the scenarios of role "sweep", then the recommendation in a sentence."""
+    rows = [item for item in summary["scenarios"] if item["role"] == "sweep"]
+    is_wide = console.width >= _WIDE_COLUMNS
+    fields = [field for field in _FIELDS if field.is_always_shown or is_wide]
+    if any(item["axes"] for item in rows):
+        fields.insert(2, _Field("axes", _axes, is_always_shown=True))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for position, field in enumerate(fields):
+        table.add_column(field.title, justify="left" if position in (1,) else "right", overflow="fold")
+    recommended = summary["recommendation"]
+    for item in rows:
+        is_chosen = recommended["meets_slo"] and item["scenario_id"] == recommended["scenario_id"]
+        table.add_row(*(field.text(item) for field in fields), style="bold" if is_chosen else None)
+    console.print(table)
+    console.print()
+    console.print(recommended["sentence"], markup=False, highlight=False)
+
+
+def _axes(item: Mapping[str, Any]) -> str:
+    return ", ".join(f"{path.rsplit('.', 1)[-1]}={value}" for path, value in item["axes"].items())
+
+
+def _hosts(item: Mapping[str, Any]) -> str:
+    return str(item["hosts_used"]) if item["feasible"] else f"{item['hosts_used']} (+{item['unplaced_vms']} VMs left)"
+
+
+def _risk(item: Mapping[str, Any]) -> str:
+    if item["swap_risk"] is None:
+        return _MISSING
+    return f"{item['swap_risk']:.1%} (<= {item['swap_risk_high']:.1%})"
+
+
+def _bytes(key: str, suffix: str = "") -> Callable[[Mapping[str, Any]], str]:
+    def text(item: Mapping[str, Any]) -> str:
+        return _MISSING if item[key] is None else format_bytes(item[key]) + suffix
+
+    return text
+
+
+def _number(key: str, form: str) -> Callable[[Mapping[str, Any]], str]:
+    def text(item: Mapping[str, Any]) -> str:
+        return _MISSING if item[key] is None else format(item[key], form)
+
+    return text
+
+
+_FIELDS = (
+    _Field("ratio", _number("overcommit_ratio", "g"), is_always_shown=True),
+    _Field("placement", lambda item: str(item["placement"]), is_always_shown=True),
+    _Field("hosts", _hosts, is_always_shown=True),
+    _Field("VMs/host", _number("vms_per_host", ".1f")),
+    _Field("swap risk", _risk, is_always_shown=True),
+    _Field("swap-in p99", _bytes("swap_in_bytes_per_s_p99", "/s")),
+    _Field("shared", _bytes("shared_saved_bytes_mean")),
+    _Field("ballooned", _bytes("ballooned_bytes_mean")),
+    _Field("swapped", _bytes("swapped_bytes_mean")),
+    _Field("slowdown p99", _number("slowdown_p99", ".3f")),
+)

@@ -1,0 +1,92 @@
+"""The manifest: what was run, with what, and how long it took."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from planner import __version__
+from planner.config.spec import PlannerConfig
+from planner.sweep.plan import PlacedScenario
+from planner.units import PAGE_BYTES
+
+_PACKAGES = ("numpy", "numba", "pandas", "pyarrow", "pydantic", "ray", "plotly")
+_NAMED_UNPLACED = 20
+
+
+def config_hash(config: PlannerConfig) -> str:
+    """Hash a resolved config: equal configs, however written, have equal hashes."""
+    text = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def scenario_entry(item: PlacedScenario) -> dict[str, Any]:
+    """Describe a placed scenario, with the reasons of VMs that found no host (all counted, some named)."""
+    reasons: dict[str, int] = {}
+    for _, reason in item.unplaced:
+        reasons[reason] = reasons.get(reason, 0) + 1
+    return {
+        "id": item.scenario.id,
+        "overcommit_ratio": item.scenario.overcommit_ratio,
+        "placement": item.scenario.placement,
+        "tail": item.scenario.tail,
+        "axes": dict(item.scenario.axes),
+        "role": item.scenario.role,
+        "hosts_used": len(item.hosts),
+        "hosts_offered": sum(group.count for group in item.config.fleet.hosts),
+        "vms_placed": sum(len(host.vm_idx) for host in item.hosts),
+        "unplaced_vms": len(item.unplaced),
+        "unplaced_reasons": reasons,
+        "unplaced_names": [name for name, _ in item.unplaced[:_NAMED_UNPLACED]],
+    }
+
+
+def fidelity_entry(placed: tuple[PlacedScenario, ...]) -> dict[str, Any]:
+    """Describe how finely memory was sampled."""
+    scales = sorted({item.page_scale for item in placed})
+    return {
+        "pages_per_vm": placed[0].config.fidelity.pages_per_vm,
+        "page_scale": scales[0] if len(scales) == 1 else scales,
+        "bytes_per_sampled_page": [scale * PAGE_BYTES for scale in scales],
+        "is_exact": scales == [1],
+    }
+
+
+def build_manifest(
+    config: PlannerConfig, placed: tuple[PlacedScenario, ...], replicate_meaning: str, run: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Build the manifest.
+
+    Parameters
+    ----------
+    placed : tuple of PlacedScenario
+        All scenarios, in the order of their ids; at least one.
+    replicate_meaning : str
+        What differs between replicates.
+    run : mapping
+        What only the coordinator knows: times, executor, failures, time lines.
+    """
+    return {
+        "config_hash": config_hash(config),
+        "planner_version": __version__,
+        "seed": config.seed,
+        "question": config.question,
+        "versions": package_versions(),
+        "fidelity": fidelity_entry(placed),
+        "replicate_meaning": replicate_meaning,
+        **run,
+        "scenarios": [scenario_entry(item) for item in placed],
+    }

@@ -1,0 +1,157 @@
+"""Write a run directory as a whole or not at all.
+
+Everything goes into a hidden sibling of the target, which is renamed when it is complete. An earlier run at the target
+is replaced only then; a directory that is not a run is never touched. Parquet bytes depend on the rows only: fixed
+writer options, no times, no paths.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from planner.config.spec import PlannerConfig
+from planner.errors import InputError
+
+RUN_FORMAT = "planner-run"
+RUN_FORMAT_VERSION = 1
+
+MANIFEST = "manifest.json"
+CONFIG = "config.yaml"
+HOSTS = "hosts.parquet"
+VMS = "vms.parquet"
+TIMELINE = "timeline"
+SUMMARY = "summary.json"
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class RunContents:
+    """What a run directory is made of.
+
+    Attributes
+    ----------
+    hosts, vms : Table
+        As built by `planner.results.tables`.
+    timelines : mapping
+        File name without suffix -> table.
+    manifest, summary : mapping
+        JSON-ready.
+    """
+
+    config: PlannerConfig
+    hosts: pa.Table
+    vms: pa.Table
+    timelines: Mapping[str, pa.Table]
+    manifest: Mapping[str, Any]
+    summary: Mapping[str, Any]
+
+
+def check_target(out: Path) -> None:
+    """Refuse a target that holds something else than a run. Called before a long simulation, not after.
+
+    Raises
+    ------
+    InputError
+        The target is a file, or a directory that is neither empty nor a run; or it cannot be made.
+    """
+    hint = "name another directory with --out"
+    if out.exists() and not out.is_dir():
+        raise InputError(str(out), "is a file, not a directory", hint)
+    if out.is_dir() and any(out.iterdir()) and not is_run_directory(out):
+        raise InputError(str(out), "has other files in it than a run of the planner, and is left alone", hint)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(str(out), f"its parent directory cannot be made: {error.strerror}", hint) from error
+    if not os.access(out.parent, os.W_OK):
+        raise InputError(str(out), "its parent directory cannot be written to", hint)
+
+
+def is_run_directory(path: Path) -> bool:
+    """Whether a directory was written by `write_run`, of any version."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and manifest.get("format") == RUN_FORMAT
+
+
+def write_run(out: Path, contents: RunContents, render: Callable[[Path, Path], None]) -> None:
+    """Write a run directory, replacing an earlier run at the same place.
+
+    Parameters
+    ----------
+    out : Path
+        Target directory.
+    render : callable
+        Takes (run directory, HTML file to write) and writes the report; called when all else is written.
+
+    Raises
+    ------
+    InputError
+        The target is refused (see `check_target`) or cannot be written.
+    """
+    check_target(out)
+    partial = out.parent / f".{out.name}.partial-{os.getpid()}"
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        (partial / TIMELINE).mkdir(parents=True)
+        _write_files(partial, contents)
+        render(partial, partial / REPORT)
+        _replace(partial, out)
+    except OSError as error:
+        raise InputError(str(out), f"cannot be written: {error.strerror or error}", "check space and rights") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a Parquet file whose bytes depend on the table only."""
+    pq.write_table(
+        table, path, version="2.6", compression="zstd", compression_level=3, row_group_size=1 << 18,
+        use_dictionary=True, write_statistics=True, data_page_version="1.0",
+    )  # fmt: skip
+
+
+def config_as_yaml(config: PlannerConfig) -> str:
+    """Write a resolved config as YAML that can be read again; keys in the order of the models."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _write_files(folder: Path, contents: RunContents) -> None:
+    manifest = {"format": RUN_FORMAT, "format_version": RUN_FORMAT_VERSION, **contents.manifest}
+    _write_json(manifest, folder / MANIFEST)
+    _write_json(contents.summary, folder / SUMMARY)
+    (folder / CONFIG).write_text(config_as_yaml(contents.config), encoding="utf-8")
+    write_table(contents.hosts, folder / HOSTS)
+    write_table(contents.vms, folder / VMS)
+    for name, table in contents.timelines.items():
+        write_table(table, folder / TIMELINE / f"{name}.parquet")
+
+
+def _write_json(value: Mapping[str, Any], path: Path) -> None:
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _replace(partial: Path, out: Path) -> None:
+    """Put the complete directory in place; an earlier run is moved aside first and deleted last."""
+    if not out.exists():
+        partial.rename(out)
+        return
+    earlier = out.parent / f".{out.name}.earlier-{os.getpid()}"
+    out.rename(earlier)
+    try:
+        partial.rename(out)
+    except OSError:
+        earlier.rename(out)
+        raise
+    shutil.rmtree(earlier, ignore_errors=True)
