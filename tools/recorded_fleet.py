@@ -91,6 +91,20 @@ def restart_events(fleet: Recorded, below: float) -> list[RestartEvent]:
     return events
 
 
+def power_on_events(fleet: Recorded, below: float) -> list[RestartEvent]:
+    """Find restarts, and first power-ons within the recording (`before` is 0 there)."""
+    events = restart_events(fleet, below)
+    fallen = {(event.row, event.tick) for event in events}
+    for row, series in enumerate(fleet.granted):
+        tick = int(np.flatnonzero(np.isfinite(series))[0])
+        span = series[tick : tick + WEEK_TICKS]
+        falls = any((row, later) in fallen for later in range(tick, tick + WEEK_TICKS))
+        if tick > 0:
+            watched = not falls and len(span) == WEEK_TICKS and np.isnan(span).mean() < 0.2
+            events.append(RestartEvent(row, tick, 0.0, span, True, bool(watched)))
+    return events
+
+
 def _read_months(folder: Path, kind: str, names: tuple[str, ...]) -> tuple[np.ndarray, dict[str, int]]:
     months, starts, length = [], {}, 0
     for path in sorted(folder.glob(f"{kind}_*.parquet")):
