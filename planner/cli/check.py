@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import typer
-from pyarrow import ArrowException
 
 from planner.config.check import KnownNames
 from planner.config.load import load_config
-from planner.config.spec import GeneratedVms, ImportedVms, PlannerConfig
-from planner.errors import InputError
+from planner.config.spec import PlannerConfig
+from planner.errors import ConfigError
 from planner.placement import strategy_names
 from planner.sweep.expand import expand_scenarios
+from planner.sweep.fits import check_vms_fit
+from planner.sweep.hosts import expand_hosts, host_capacities
 from planner.units import format_seconds
+from planner.workload.build import build_source
+from planner.workload.profiles import generator_names
 
 
 def check_command(config: Path, overrides: list[str]) -> None:
@@ -30,36 +32,31 @@ def check_command(config: Path, overrides: list[str]) -> None:
     ConfigError
         Something is wrong with it; all problems found, sorted by path.
     InputError
-        The config, or the fleet it names, cannot be read.
+        The config, or the fleet it names, cannot be read or does not fit.
     """
-    loaded = load_config(config, overrides, KnownNames(placements=strategy_names()))
-    typer.echo(describe_run(loaded, config))
+    loaded = load_config(config, overrides, known_names())
+    source = build_source(loaded, config.parent)
+    try:
+        check_vms_fit(source.vms, host_capacities(expand_hosts(loaded.fleet.hosts)), loaded)
+    except ConfigError as error:
+        raise ConfigError(error.issues, str(config)) from None
+    typer.echo(f"{config}: no problems. {describe_run(loaded, len(source.vms))}")
 
 
-def describe_run(config: PlannerConfig, path: Path) -> str:
+def known_names() -> KnownNames:
+    """Give the names that `load_config` is to check placements and generators against."""
+    return KnownNames(placements=strategy_names(), generators=generator_names())
+
+
+def describe_run(config: PlannerConfig, n_vms: int) -> str:
     """Say in one line what a sound config would run."""
-    scenarios, replicates = len(expand_scenarios(config)), config.sweep.replicates
     hosts = sum(group.count for group in config.fleet.hosts)
     ticks = round(config.horizon / config.tick)
     return (
-        f"{path}: no problems. {_count(scenarios, 'scenario')} × {_count(replicates, 'replicate')} "
-        f"for {_count(_vm_count(config, path), 'VM')} on up to {_count(hosts, 'host')}, "
+        f"{_count(len(expand_scenarios(config)), 'scenario')} × {_count(config.sweep.replicates, 'replicate')} "
+        f"for {_count(n_vms, 'VM')} on up to {_count(hosts, 'host')}, "
         f"{_count(ticks, 'tick')} of {format_seconds(config.tick)}, hypervisor {config.hypervisor.preset}."
     )
-
-
-def _vm_count(config: PlannerConfig, path: Path) -> int:
-    vms = config.fleet.vms
-    if isinstance(vms, GeneratedVms):
-        return vms.count
-    if isinstance(vms, ImportedVms):
-        table = path.parent / vms.fleet / "vms.parquet"
-        try:
-            return int(pq.read_metadata(table).num_rows)
-        except (ArrowException, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(str(table), f"cannot be read: {reason}", "import the fleet again") from None
-    return sum(vm.count for vm in vms)
 
 
 def _count(number: int, noun: str) -> str:

@@ -24,7 +24,7 @@ def _text(pattern: str, example: str) -> WithJsonSchema:
 
 def _fraction_text(value: float) -> str | float:
     text = f"{value * 100:.12g} %"
-    return text if parse_fraction(text) == value else value
+    return text if "e" not in text and parse_fraction(text) == value else value
 
 
 def _seconds_text(value: float) -> str:

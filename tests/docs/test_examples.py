@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from planner.config.check import KnownNames
+from planner.cli.check import known_names
 from planner.config.load import load_config
 from planner.errors import ConfigError
-from planner.placement import strategy_names
 from planner.sweep.expand import expand_scenarios
 
 FOLDER = Path(__file__).parents[2] / "cluster_configs"
@@ -21,7 +20,7 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example_is_sound(path: Path) -> None:
-    known = KnownNames(placements=strategy_names())
+    known = known_names()
     if path.stem == "bitbrains" and not IMPORTED_FLEET.exists():
         with pytest.raises(ConfigError) as caught:
             load_config(path, (), known)

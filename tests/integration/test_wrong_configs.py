@@ -64,6 +64,8 @@ WRONG = (
     Wrong("generator without count",
           VMS,
           "vms: {generate: managed-hosting}", ("fleet.vms.count (line 6): is missing", "how many VMs to draw")),
+    Wrong("unknown generator", VMS, "vms: {generate: managed, count: 5}",
+          ('fleet.vms.generate (line 6): unknown generator "managed"', "managed-hosting")),
     Wrong("ratio 0", "[1.0, 1.5]", "[0, 1.5]",
           ("sweep.overcommit_ratio[0] (line 12): 0 is not positive", "1.0 is no overcommit")),
     Wrong("ratio in percent", "[1.0, 1.5]", "[100, 150]", ("overcommit_ratio[1] (line 12)", "write 1.5?")),
@@ -256,17 +258,31 @@ def test_binary_file(workplace: Path) -> None:
         check_command(path, [])
 
 
-def test_truncated_fleet_file(workplace: Path) -> None:
+def test_fleet_directory_that_is_none(workplace: Path) -> None:
     path = workplace / "config.yaml"
-    vms = BASE[BASE.index("vms:") : BASE.index("hypervisor:")]
-    path.write_text(BASE.replace(vms, "vms: {fleet: fleet}\n"))
+    path.write_text(BASE.replace(VMS, "vms: {fleet: fleet}"))
     (workplace / "fleet").mkdir()
-    (workplace / "fleet" / "vms.parquet").write_bytes(b"PAR1")
-    with pytest.raises(InputError, match=r"vms\.parquet: cannot be read: .*; import the fleet again"):
+    with pytest.raises(ConfigError, match=r"fleet\.vms\.fleet \(line 6\): .* has no vms\.parquet; make it with"):
         check_command(path, [])
 
 
-COMMAND_LINE = ("typo in a key", "ratio 0", "syntax error", "unknown placement", "--set unknown path")
+def test_broken_fleet_file(workplace: Path) -> None:
+    path = workplace / "config.yaml"
+    path.write_text(BASE.replace(VMS, "vms: {fleet: fleet}"))
+    (workplace / "fleet").mkdir()
+    (workplace / "fleet" / "vms.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"fleet.*: .*; "):
+        check_command(path, [])
+
+
+def test_vm_that_fits_only_without_its_overhead(workplace: Path) -> None:
+    path = workplace / "config.yaml"
+    path.write_text(BASE.replace("memory: 16 GiB, gr", "memory: 63.5 GiB, gr"))
+    with pytest.raises(ConfigError, match=r"config\.yaml: 1 problem\n  fleet\.vms: db .*larger than any host"):
+        check_command(path, [])
+
+
+COMMAND_LINE = ("syntax error", "--set unknown path")
 
 
 @pytest.mark.parametrize(
@@ -274,7 +290,6 @@ COMMAND_LINE = ("typo in a key", "ratio 0", "syntax error", "unknown placement",
 )
 @pytest.mark.parametrize("command", ["check", "sweep"])
 def test_command_line_exits_with_2_and_writes_nothing(wrong: Wrong, command: str, workplace: Path) -> None:
-    pytest.importorskip("planner.cli.main")
     path = write_config(wrong, workplace)
     overrides = [word for override in wrong.overrides for word in ("--set", override)]
     out = ["--out", str(workplace / "run")] if command == "sweep" else []
