@@ -60,6 +60,11 @@ class Executor(Protocol):
             Takes (position in `problems`, outcome), once for each, in any order.
         progress : callable
             Takes the number of problems just finished.
+
+        Raises
+        ------
+        Exception
+            Whatever `sim_factory` raised: then no host can be simulated.
         """
         ...
 

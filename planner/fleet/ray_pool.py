@@ -136,8 +136,8 @@ class _Pool:
             failure = HostFailure(f"its worker process died {MAX_ATTEMPTS} times: {_first_line(error)}")
             return [(position, failure) for position in given_up], 0.0
         except RayTaskError as error:
-            failure = HostFailure(f"its worker could not run it: {_first_line(error)}")
-            outcomes, cpu_s = [failure] * len(batch.positions), 0.0
+            # Not one host's failure (those are outcomes): the simulation could not be set up at all.
+            raise error.cause or error from None
         self._give_work(actor, batch.replicate)
         return list(zip(batch.positions, outcomes, strict=True)), cpu_s
 

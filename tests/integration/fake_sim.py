@@ -2,11 +2,16 @@
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
+from planner.config.catalog import expand_hypervisor
+from planner.config.spec import PlannerConfig
 from planner.host.problem import HostResult
 from planner.schema import HOST_COLUMNS, N_SLOWDOWN_BINS, TIMELINE_COLUMNS, VM_COLUMNS
+from planner.sweep.expand import expand_scenarios
+from planner.sweep.placing import SweepPlanner
 from planner.units import GIB, MIB
 from planner.workload.fleet import Demand, VmTable
 
@@ -82,10 +87,9 @@ class DyingSim(FakeSim):
     """Kills its worker process, as long as the file named in CRASH_MARKER does not exist; makes it first."""
 
     def run(self, problem, keep_timeline=False):
-        marker = os.environ["CRASH_MARKER"]
-        if 4 in problem.vm_idx and problem.replicate == 1 and not os.path.exists(marker):
-            with open(marker, "w") as file:
-                file.write("once")
+        marker = Path(os.environ["CRASH_MARKER"])
+        if 4 in problem.vm_idx and problem.replicate == 1 and not marker.exists():
+            marker.touch()
             os._exit(1)
         return super().run(problem, keep_timeline)
 
@@ -97,3 +101,24 @@ class DeadlySim(FakeSim):
         if 4 in problem.vm_idx and problem.replicate == 1:
             os._exit(1)
         return super().run(problem, keep_timeline)
+
+
+def fake_config(**changes):
+    """Six hosts of 64 GiB for the 24 VMs (224 GiB) of the stand-in fleet: 3 ratios x 2 placements x 4 replicates."""
+    values = {
+        "schema_version": 1,
+        "seed": 1,
+        "fleet": {
+            "hosts": [{"name": "esx", "count": 6, "memory": "64 GiB", "cores": 16}],
+            "vms": {"generate": "managed-hosting", "count": 24},
+        },
+        "hypervisor": expand_hypervisor("esxi-8"),
+        "horizon": "1 h",
+        "sweep": {"overcommit_ratio": [1.0, 1.4, 1.8], "placement": ["first-fit", "spread"], "replicates": 4},
+    }
+    return PlannerConfig.model_validate({**values, **changes})
+
+
+def fake_plan(**changes):
+    config = fake_config(**changes)
+    return SweepPlanner(config, FakeSource()).plan(expand_scenarios(config))

@@ -1,0 +1,25 @@
+"""One Ray for the whole test session, on the loopback interface, as the command line starts it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(tmp_path_factory):
+    """Start Ray with two CPUs; workers can import the stand-ins that lie beside the tests."""
+    here = str(Path(__file__).parent)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    os.environ["CRASH_MARKER"] = str(tmp_path_factory.mktemp("crash") / "marker")
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
+    import ray
+
+    ray.init(
+        address="local", num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False,
+        object_store_memory=1 << 28,
+    )  # fmt: skip
+    yield
+    ray.shutdown()
