@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from planner.config.spec import PlannerConfig
+from planner.results.store import RUN_FORMAT, RUN_FORMAT_VERSION
 from planner.schema import HOST_COLUMNS, N_SLOWDOWN_BINS, TIMELINE_COLUMNS, VM_COLUMNS
 from planner.units import GIB, MIB
 
@@ -135,17 +137,33 @@ def make_timeline(seed: int, n_ticks: int = 4032) -> pd.DataFrame:
     return table
 
 
+def make_manifest(run: SyntheticRun) -> dict[str, Any]:
+    timelines = []
+    for name in run.timelines:
+        _, scenario_id, _, replicate, host = name.split("-", 4)
+        timelines.append({"name": name, "scenario_id": int(scenario_id), "replicate": int(replicate), "host": host})
+    return {
+        "format": RUN_FORMAT,
+        "format_version": RUN_FORMAT_VERSION,
+        "config_sha256": "0" * 64,
+        "seed": run.config.seed,
+        "replicate_meaning": "every VM draws its demand anew",
+        "versions": {"planner": "0.1.0"},
+        "wall_s": 12.5,
+        "timelines": timelines,
+        "scenarios": run.scenarios,
+    }
+
+
 def write_run(run: SyntheticRun, summary: dict[str, Any], run_dir: Path) -> None:
     """Write the run as a directory, in the files that DESIGN names."""
-    import yaml
-
     (run_dir / "timeline").mkdir(parents=True)
     run.hosts.to_parquet(run_dir / "hosts.parquet")
     run.vms.to_parquet(run_dir / "vms.parquet")
     for name, table in run.timelines.items():
         table.to_parquet(run_dir / "timeline" / f"{name}.parquet")
     (run_dir / "summary.json").write_text(json.dumps(summary))
-    (run_dir / "manifest.json").write_text(json.dumps({"scenarios": run.scenarios}))
+    (run_dir / "manifest.json").write_text(json.dumps(make_manifest(run)))
     (run_dir / "config.yaml").write_text(yaml.safe_dump(run.config.model_dump(mode="json")))
 
 

@@ -91,13 +91,11 @@ def _hosts_run_out(item: ScenarioSummary) -> str:
 
 
 def _objective_broken(item: ScenarioSummary, slo: SloSpec) -> tuple[str, str]:
-    seen = (
-        f"{_at(item)} {format_percent(item.swap_risk)} of hosts break the objective "
-        f"(allowed: {format_percent(slo.hosts_affected)})"
-    )
+    hosts = f"{_at(item)} {format_percent(item.swap_risk)} of hosts (at most {format_percent(item.swap_risk_high)})"
+    allowed = f"allowed are {format_percent(slo.hosts_affected)}, bound included"
     if 2 * item.denied_host_runs > item.broken_host_runs:
-        return "denied_memory", f"{seen}, most of them because nothing is left to reclaim and guests are denied memory"
-    return "swap_in", f"{seen}: they swap in more than {format_bytes(slo.swap_in)}/s for too long"
+        return "denied_memory", f"{hosts} run out of memory to give, with nothing left to reclaim; {allowed}"
+    return "swap_in", f"{hosts} swap in more than {format_bytes(slo.swap_in)}/s for too long; {allowed}"
 
 
 def _failed_hosts(item: ScenarioSummary, slo: SloSpec) -> str:

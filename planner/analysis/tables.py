@@ -75,7 +75,8 @@ def byte_classes(hosts: pd.DataFrame, frame: pd.DataFrame, ids: Sequence[int]) -
         row["never_touched"] = max(0.0, row["configured"] - sum(row[name] for name in GUEST_CLASSES[:-1]))
         row["free"] = max(0.0, row["usable"] - row["consumed"])
         rows.append({"scenario_id": scenario_id, **row})
-    return _with_ratio(rows, frame)
+    names = ("configured", "usable", "shared_saved", "granted", "active", "consumed", "free", *GUEST_CLASSES)
+    return _with_ratio(rows, names, frame)
 
 
 def slowdown_by_ratio(hosts: pd.DataFrame, frame: pd.DataFrame, ids: Sequence[int]) -> pd.DataFrame:
@@ -112,7 +113,7 @@ def translation_by_ratio(hosts: pd.DataFrame, frame: pd.DataFrame, ids: Sequence
         small = complete["small_mapped_fraction_mean"].to_numpy(dtype=np.float64)
         mapped = float((granted * small).sum() / granted.sum()) if granted.sum() else None
         rows.append({"scenario_id": scenario_id, "small_mapped": mapped})
-    table = _with_ratio(rows, frame)
+    table = _with_ratio(rows, ("small_mapped",), frame)
     overhead = frame.set_index("scenario_id")["translation_overhead_mean"]
     table["overhead"] = [overhead[scenario_id] for scenario_id in table["scenario_id"]]
     return table.dropna(subset=["overhead", "small_mapped"])
@@ -144,7 +145,7 @@ def largest_ratio_by_axes(frame: pd.DataFrame) -> pd.DataFrame:
                 "first_broken_ratio": float(broken["overcommit_ratio"].iloc[0]) if len(broken) else None,
             }
         )
-    return pd.DataFrame(rows).astype(object)
+    return pd.DataFrame(rows, dtype=object)
 
 
 def thin_timeline(timeline: pd.DataFrame, most_points: int) -> pd.DataFrame:
@@ -182,6 +183,7 @@ def _complete_by_scenario(hosts: pd.DataFrame, ids: Sequence[int]) -> list[tuple
     return found
 
 
-def _with_ratio(rows: list[dict[str, Any]], frame: pd.DataFrame) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=["scenario_id"] if not rows else None)
+def _with_ratio(rows: list[dict[str, Any]], names: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:
+    """Make a table that has its columns even without a row, and say the ratio of each row."""
+    table = pd.DataFrame(rows, columns=["scenario_id", *names])
     return table.merge(frame[["scenario_id", "overcommit_ratio", "hosts_used"]], on="scenario_id", how="left")

@@ -28,8 +28,8 @@ def timeline_figure(timeline: pd.DataFrame, tick_s: float) -> go.Figure:
     tick_s : float
         Length of a tick. [s]
     """
-    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, row_heights=[0.7, 0.06, 0.24], vertical_spacing=0.05)
-    figure.update_layout(base_layout(460))
+    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, row_heights=[0.62, 0.05, 0.33], vertical_spacing=0.04)
+    figure.update_layout(base_layout(540))
     days = timeline["tick"].to_numpy(dtype=np.float64) * tick_s / _SECONDS_PER_DAY
     for name in GUEST_CLASSES[:-1]:
         values = _rounded(timeline[f"{name}_bytes"] / GIB)
@@ -58,7 +58,7 @@ def timeline_figure(timeline: pd.DataFrame, tick_s: float) -> go.Figure:
         hovertemplate="swap-in %{y:.2f} MiB/s, day %{x:.2f}<extra></extra>", row=3, col=1,
     )  # fmt: skip
     figure.update_yaxes(axis("guest memory (GiB)", rangemode="tozero"), row=1, col=1)
-    figure.update_yaxes(axis("state", showgrid=False, ticks=""), row=2, col=1)
+    figure.update_yaxes(axis("", showgrid=False, ticks=""), row=2, col=1)
     figure.update_yaxes(axis("swap-in (MiB/s)", rangemode="tozero"), row=3, col=1)
     figure.update_xaxes(fixedrange=True, showgrid=False, zeroline=False)
     figure.update_xaxes(axis("time (days)", showgrid=False), row=3, col=1)
@@ -107,7 +107,7 @@ def translation_figure(table: pd.DataFrame) -> go.Figure:
         `planner.analysis.tables.translation_by_ratio`.
     """
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.1)
-    figure.update_layout(base_layout(400, showlegend=False))
+    figure.update_layout(base_layout(460, showlegend=False))
     labels = [format_ratio(value) for value in table["overcommit_ratio"]]
     for row, column, text in ((1, "overhead", "translation overhead"), (2, "small_mapped", "in 4 KiB mappings")):
         figure.add_scatter(

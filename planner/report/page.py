@@ -22,6 +22,7 @@ from planner.analysis.tables import (
     slowdown_by_ratio,
     translation_by_ratio,
 )
+from planner.analysis.wording import format_ratio
 from planner.errors import InputError
 from planner.report.blocks import Section
 from planner.report.sections import answer, bytes_section, frontier_section, placement_section
@@ -74,11 +75,10 @@ def render_page(run: RunTables) -> str:
 def _sections(run: RunTables, frame: pd.DataFrame) -> list[Section]:
     ids = line_ids(frame)
     confidence = run.config.slo.confidence
-    titles = {str(item["name"]): str(item["title"]) for item in run.manifest.get("timelines", [])}
     found = [
         bytes_section(byte_classes(run.hosts, frame, ids), run.summary),
         placement_section(frame, run.summary),
-        time_section(run.timelines, titles, run.config.tick),
+        time_section(run.timelines, _timeline_titles(run, frame), run.config.tick),
         slowdown_section(slowdown_by_ratio(run.hosts, frame, ids), run.summary, frame),
         translation_section(translation_by_ratio(run.hosts, frame, ids)),
         *_at_risk(run, frame),
@@ -87,6 +87,17 @@ def _sections(run: RunTables, frame: pd.DataFrame) -> list[Section]:
         provenance_section(run.config, run.manifest, run.summary),
     ]
     return [section for section in found if section is not None]
+
+
+def _timeline_titles(run: RunTables, frame: pd.DataFrame) -> dict[str, str]:
+    """Name each timeline by its host and ratio, as the manifest knows them."""
+    ratio_of = frame.set_index("scenario_id")["overcommit_ratio"]
+    return {
+        item[
+            "name"
+        ]: f"{item['host']} at ratio {format_ratio(ratio_of[item['scenario_id']])}, replicate {item['replicate']}"
+        for item in run.manifest.get("timelines", [])
+    }
 
 
 def _at_risk(run: RunTables, frame: pd.DataFrame) -> list[Section]:

@@ -51,7 +51,7 @@ def frontier_section(summary: dict[str, Any], frame: pd.DataFrame) -> Section:
         alt=_frontier_alt(points, allowed),
         caption=(
             f"Bars: bounds that each hold with {confidence} confidence. An open triangle: no host broke the objective, "
-            "the triangle is the upper bound. Lines of equal density are set a little apart."
+            "the triangle is the upper bound. Placements are set a little apart."
         ),
         figure_json=figure_text(frontier_figure(points, allowed)),
         table=_frontier_table(points),
@@ -270,6 +270,6 @@ def _map_cell(row: pd.Series) -> Cell:
     elif row["swap_risk"] == 0:
         risk = f"below {format_percent(row['swap_risk_high'])}"
     else:
-        risk = f"{format_percent(row['swap_risk'])}, at most {format_percent(row['swap_risk_high'])}"
+        risk = f"{format_percent(row['swap_risk'])}\nat most {format_percent(row['swap_risk_high'])}"
     mark = " recommended" if row["is_recommended"] else ""
     return Cell(f"{risk}\n{hosts}\n{_STATUS_WORDS[row['status']]}", style=f"{row['status']}{mark}")

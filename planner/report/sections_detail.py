@@ -131,7 +131,8 @@ def vms_table(table: pd.DataFrame, ratio: float) -> TableBlock:
     """Make the table of VMs that are slowed down most."""
     rows, left_out = cap_rows((_vm_row(row) for _, row in table.iterrows()), len(table))
     columns = (
-        "VM", "host", "why", "slowdown, 99th percentile", "slowdown, mean", "configured", "granted, mean",
+        "VM", "host", "stalled most by (share of stalls)",
+        "slowdown, 99th percentile", "slowdown, mean", "configured", "granted, mean",
         "ballooned, mean", "swapped, mean",
     )  # fmt: skip
     return TableBlock(
@@ -159,7 +160,18 @@ def comparison_section(differences: pd.DataFrame, ablation: pd.DataFrame, confid
 
 def _paired_table(differences: pd.DataFrame) -> TableBlock:
     rows, left_out = cap_rows((_difference_row(row) for _, row in differences.iterrows()), len(differences))
-    columns = ("placements", "further axes", "ratio", "difference in swap risk", "from", "to", "hosts", "verdict")
+    columns: tuple[str, ...] = (
+        "placements",
+        "verdict",
+        "ratio",
+        "difference in swap risk",
+        "from",
+        "to",
+        "hosts",
+        "further axes",
+    )
+    if (differences["axes_key"] == "{}").all():
+        rows, columns = tuple(row[:-1] for row in rows), columns[:-1]
     caption = "Swap risk of the first placement less that of the second"
     return TableBlock("paired", caption, columns, rows, text_columns=2, left_out=left_out, is_sortable=True)
 
@@ -227,7 +239,7 @@ def _host_row(row: pd.Series) -> tuple[Cell, ...]:
 
 
 def _vm_row(row: pd.Series) -> tuple[Cell, ...]:
-    why = f"{row['why']}, {format_percent(row['why_share'])} of stalls" if row["why"] else "no stalls"
+    why = f"{row['why']} ({format_percent(row['why_share'])})" if row["why"] else "no stalls"
     return (
         Cell(row["vm"]),
         Cell(row["host"]),
@@ -249,18 +261,18 @@ def _difference_row(row: pd.Series) -> tuple[Cell, ...]:
     hosts = row["hosts_difference"]
     return (
         Cell(f"{row['placement']} – {row['other']}"),
-        Cell("" if row["axes_key"] == "{}" else row["axes_key"].strip("{}").replace('"', "")),
+        Cell(verdict),
         number_cell(format_ratio(row["overcommit_ratio"]), row["overcommit_ratio"]),
         number_cell(_points(row["difference"]), row["difference"]),
         number_cell(_points(row["low"]), row["low"]),
         number_cell(_points(row["high"]), row["high"]),
         number_cell("same" if hosts == 0 else f"{hosts:+,}", hosts),
-        Cell(verdict),
+        Cell(row["axes_key"].strip("{}").replace('"', "")),
     )
 
 
 def _points(difference: float) -> str:
-    return f"{100 * difference:+.1f} points"
+    return f"{100 * difference:+.1f} points" if abs(difference) >= 5e-4 else "0 points"
 
 
 def _ablation_row(row: pd.Series) -> tuple[Cell, ...]:

@@ -14,7 +14,7 @@ from planner.report.blocks import Cell, Section, TableBlock
 from planner.units import PAGE_BYTES, format_bytes, format_seconds
 from planner.workload.popularity import load_law
 
-_SHOWN = ("config_hash", "planner_version", "versions", "fidelity", "page_scale", "replicate_meaning")
+_SHOWN = ("config_sha256", "replicate_meaning", "fidelity", "versions")
 """Manifest entries on the page. Times, machines and worker counts differ from run to run; the page must not."""
 
 

@@ -33,6 +33,7 @@
     const figure = JSON.parse(source.textContent);
     if (plot.clientWidth < 480) {
       figure.layout.margin = Object.assign({}, figure.layout.margin, { l: 48, r: 8 });
+      figure.layout.height = Math.round(figure.layout.height * 1.2);
       figure.layout.font = Object.assign({}, figure.layout.font, { size: 11 });
     }
     return Plotly.newPlot(plot, figure.data, figure.layout, { displayModeBar: false, responsive: true });
