@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from planner.config.override import override_config
+from planner.config.override import find_path_problem, override_config
 from planner.config.paths import format_path, parse_path
 from planner.config.spec import PlannerConfig
 from planner.config.suggest import name_problem
@@ -88,15 +88,15 @@ def _reason_against_axis(path: str) -> str | None:
 
 
 def _check_values(config: PlannerConfig, path: str, values: Sequence[bool | float | str], here: str) -> list[Issue]:
+    problem = find_path_problem(config, path)
+    if problem is not None:
+        return [problem._replace(path=here)]
     issues = []
     for position, value in enumerate(values):
         try:
             override_config(config, {path: value})
         except ConfigError as error:
-            first = error.issues[0]
-            if first.path == path and first.message.startswith(("there is no", "would change")):
-                return [first._replace(path=here)]
-            issues.append(first._replace(path=f"{here}[{position}]"))
+            issues.append(error.issues[0]._replace(path=f"{here}[{position}]"))
     return issues
 
 

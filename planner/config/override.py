@@ -64,6 +64,11 @@ def override_config(config: PlannerConfig, changes: Mapping[str, object]) -> Pla
         raise ConfigError(tuple(explain(item) for item in locate_errors(error, values))) from None
 
 
+def find_path_problem(config: PlannerConfig, path: str) -> Issue | None:
+    """Say what is wrong with a path that `override_config` is to change; None when it exists."""
+    return _set_existing(config.model_dump(mode="json"), path, None)
+
+
 def _set_existing(values: dict[str, Any], path: str, value: object) -> Issue | None:
     try:
         loc = parse_path(path)

@@ -1,0 +1,132 @@
+"""Cross-field rules one by one, and that no junk in a config ever gets past them as a traceback."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner.config.check import KnownNames, check_config
+from planner.config.load import load_config
+from planner.config.spec import PlannerConfig
+from planner.errors import ConfigError, Issue
+
+VALUES: dict[str, Any] = {
+    "schema_version": 1,
+    "seed": 1,
+    "fleet": {
+        "hosts": [{"name": "esx", "count": 2, "memory": "64 GiB", "cores": 8}],
+        "vms": [{"name": "a", "memory": "4 GiB"}, {"name": "b", "count": 2, "memory": "8 GiB"}],
+    },
+    "hypervisor": {"preset": "esxi-8", "page_sharing": {"salting": False}},
+    "workload": {"tail": "low"},
+    "horizon": "1 day",
+    "tick": "5 min",
+    "slo": {"confidence": "90 %"},
+    "sweep": {"overcommit_ratio": [1.0, 1.5], "placement": ["first-fit"], "axes": {"hypervisor.large_pages": [True]}},
+}
+
+
+def issues_of(changes: dict[str, Any], known: KnownNames | None = None) -> list[Issue]:
+    values = deepcopy(VALUES)
+    for path, value in changes.items():
+        *parents, last = path.split("/")
+        holder = values
+        for key in parents:
+            holder = holder[key]
+        holder[last] = value
+    return check_config(PlannerConfig.model_validate(values), Path(), known or KnownNames())
+
+
+def test_the_base_is_sound() -> None:
+    assert issues_of({}, KnownNames(("first-fit",), ())) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "words"),
+    [
+        ({"warm_up": "1 day"}, "warm_up", "leaves nothing of the horizon (1 day)"),
+        ({"hypervisor": {"preset": "kvm", "page_sharing": {"pages_per_s_per_vm": 6000}}},
+         "hypervisor.page_sharing.pages_per_s_per_vm", "6000 pages/s for one VM is more than the host's 5000"),
+        ({"hypervisor": {"preset": "kvm", "ballooning": {"max_fraction": 0}}},
+         "hypervisor.ballooning.max_fraction", "nothing to do though it is enabled"),
+        ({"hypervisor": {"preset": "esxi-8", "compression": {"max_fraction": 0}}},
+         "hypervisor.compression.max_fraction", "nothing to do though it is enabled"),
+        ({"hypervisor": {"preset": "kvm", "state_thresholds": [1, 0.5, 0.2, 0]}},
+         "hypervisor.state_thresholds", "not positive"),
+        ({"workload/zero_fraction": 0.95}, "workload.zero_fraction", "makes 105 %"),  # 95 + 8.5 + 1.5
+        ({"sweep/placement": ["first-fit", "first-fit"]}, "sweep.placement", "first-fit is listed 2 times"),
+        ({"sweep/axes": {"hypervisor.large_pages": []}}, 'sweep.axes["hypervisor.large_pages"]', "has no values"),
+        ({"sweep/axes": {"hypervisor.large_pages": [True, True]}}, 'sweep.axes["hypervisor.large_pages"]', "2 times"),
+        ({"sweep/axes": {"fleet.vms[0].memory": ["1 GiB"]}}, 'sweep.axes["fleet.vms[0].memory"]', "cannot be swept"),
+        ({"sweep/axes": {"seed": [1, 2]}}, "sweep.axes.seed", "cannot be swept"),
+        ({"sweep/axes": {"placement": ["best-fit"]}}, "sweep.axes.placement", "cannot be swept"),
+        ({"sweep/axes": {"hypervisor.preset": ["kvm"]}}, 'sweep.axes["hypervisor.preset"]', "none of its values"),
+        ({"sweep/axes": {"not a path": [1]}}, 'sweep.axes["not a path"]', "is not a path"),
+        ({"fleet/vms": {"generate": "managed-hosting", "count": 3}, "sweep/placement": ["as-is"]},
+         "sweep.placement", "as-is needs VMs that are on hosts today"),
+    ],
+)  # fmt: skip
+def test_one_rule_at_a_time(changes: dict[str, Any], path: str, words: str) -> None:
+    (issue,) = issues_of(changes)
+    assert issue.path == path
+    assert words in issue.message
+    assert issue.hint
+
+
+def test_kvm_preset_and_disabled_mechanisms_are_sound() -> None:
+    assert issues_of({"hypervisor": "kvm"}) == []
+    assert issues_of({"hypervisor": {"preset": "kvm", "ballooning": {"enabled": False, "max_fraction": 0}}}) == []
+
+
+def test_whole_policies_are_an_axis() -> None:
+    assert issues_of({"sweep/axes": {"hypervisor": ["esxi-8", "kvm"]}}) == []
+
+
+def test_many_repeated_names_make_one_issue() -> None:
+    (issue,) = issues_of({"fleet/vms": [{"name": "b", "count": 9, "memory": "1 GiB"}] * 2})
+    assert issue.path == "fleet.vms[1].name"
+    assert '"b-1", "b-2", "b-3" and 6 more' in issue.message
+
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.sampled_from(["", "x", "512 GiB", "-1 s", "1 %", "101 %", "9" * 400, "\x00", "1e400 GiB"]),
+    st.lists(st.integers(), max_size=3),
+    st.dictionaries(st.sampled_from(["name", "x", "generate", "fleet", "preset"]), st.none() | st.text(max_size=3)),
+)
+
+
+def all_paths(values: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
+    below = [found for key, value in items for found in all_paths(value, (*path, key))]
+    return [path, *below]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(all_paths(VALUES)), JUNK), min_size=1, max_size=3))
+def test_junk_anywhere_is_an_issue_not_a_traceback(tmp_path_factory: pytest.TempPathFactory, changes: list) -> None:
+    values: Any = deepcopy(VALUES)
+    for path, junk in changes:
+        if not path:
+            values = junk
+            continue
+        holder = values
+        try:
+            for key in path[:-1]:
+                holder = holder[key]
+            holder[path[-1]] = junk
+        except (KeyError, IndexError, TypeError):
+            continue  # an earlier change took the place away
+    file = tmp_path_factory.getbasetemp() / "junk.yaml"
+    file.write_text(yaml.safe_dump(values), encoding="utf-8")
+    try:
+        load_config(file, (), KnownNames(("first-fit",), ("managed-hosting",)))
+    except ConfigError as error:
+        assert all(issue.message for issue in error.issues)  # noqa: PT017 (a config may also come out sound)
