@@ -13,7 +13,7 @@ import yaml
 from planner.config.paths import Loc, format_path
 from planner.errors import ConfigError, InputError, Issue
 
-MAX_NODES = 2_000_000
+MAX_ALIASED_NODES = 10_000
 MAX_DEPTH = 50
 _INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -73,8 +73,19 @@ def parse_yaml(text: str, source: str) -> RawConfig:
         reason = str(error).splitlines()[0]
         raise ConfigError((Issue("YAML", f"cannot be read: {reason}", "save it as plain text"),), source) from None
     reader = _Reader()
-    values = reader.read(node, ()) if node is not None else None
+    try:
+        values = reader.read(node, ()) if node is not None else None
+    except _EndlessAliasesError as error:
+        raise ConfigError((error.issue,), source) from None
     return RawConfig(values, reader.lines, tuple(reader.issues))
+
+
+class _EndlessAliasesError(Exception):
+    """Aliases blow the text up beyond reason, or lead back to themselves."""
+
+    def __init__(self, issue: Issue) -> None:
+        super().__init__(issue)
+        self.issue = issue
 
 
 class _Reader:
@@ -83,14 +94,17 @@ class _Reader:
     def __init__(self) -> None:
         self.lines: dict[Loc, int] = {}
         self.issues: list[Issue] = []
-        self._nodes = 0
+        self._seen: set[int] = set()
+        self._aliased_nodes = 0
 
     def read(self, node: yaml.Node, loc: Loc) -> Any:
-        self._nodes += 1
         self.lines.setdefault(loc, node.start_mark.line + 1)
-        if len(loc) > MAX_DEPTH or self._nodes > MAX_NODES:
-            self._add(loc, node, "is nested too deeply or refers to itself", "write the values out without aliases")
-            return None
+        self._aliased_nodes += id(node) in self._seen
+        self._seen.add(id(node))
+        if len(loc) > MAX_DEPTH or self._aliased_nodes > MAX_ALIASED_NODES:
+            message = "is nested too deeply or refers to itself"
+            hint = "write the values out without aliases"
+            raise _EndlessAliasesError(Issue(format_path(loc[:3]), message, hint, node.start_mark.line + 1))
         if node.tag not in _CORE_TAGS:
             self._add(loc, node, f'has the tag "{node.tag}"', "leave tags out; they are not supported")
             return None

@@ -78,13 +78,13 @@ def test_lines_are_kept() -> None:
 def test_alias_bomb_is_refused() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 8)]
-    raw = parse_yaml("\n".join(lines), "test")
-    assert "aliases" in raw.issues[0].hint
+    with pytest.raises(ConfigError, match=r"a\d.*write the values out without aliases"):
+        parse_yaml("\n".join(lines), "test")
 
 
 def test_self_reference_is_refused() -> None:
-    raw = parse_yaml("a: &a [*a]", "test")
-    assert "refers to itself" in raw.issues[0].message
+    with pytest.raises(ConfigError, match=r"a.*refers to itself"):
+        parse_yaml("a: &a [*a]", "test")
 
 
 @given(st.text(max_size=60))
