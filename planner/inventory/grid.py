@@ -11,7 +11,9 @@ _TICKS_S = np.array([tick for tick in range(1, DAY_S + 1) if DAY_S % tick == 0])
 
 
 def infer_tick_s(times_s: Sequence[np.ndarray], place: str) -> int:
-    """Infer the sampling interval [s]: the divisor of a day that is nearest to the median step.
+    """Infer the sampling interval [s]: the divisor of a day that is nearest to the usual step.
+
+    The usual step is the lower quartile, so that a trace full of gaps does not look coarser than it is.
 
     Parameters
     ----------
@@ -21,12 +23,12 @@ def infer_tick_s(times_s: Sequence[np.ndarray], place: str) -> int:
     Raises
     ------
     InputError
-        No series has two samples, or the median step is not within 5 % of a divisor of a day.
+        No series has two samples, or the usual step is not within 5 % of a divisor of a day.
     """
     steps = [np.diff(times) for times in times_s if len(times) > 1]
     if not steps:
         raise InputError(place, "no series has two samples", "expected a sample per tick over at least two ticks")
-    step_s = float(np.median(np.concatenate(steps)))
+    step_s = float(np.percentile(np.concatenate(steps), 25, method="lower"))
     tick_s = int(_TICKS_S[np.argmin(np.abs(_TICKS_S - step_s))])
     if abs(tick_s - step_s) > 0.05 * tick_s:
         raise InputError(place, f"samples are {step_s:g} s apart", "expected a step that divides a day, such as 5 min")

@@ -90,7 +90,7 @@ def _read_all(source: Path, progress: Progress) -> tuple[dict[str, Samples], lis
     if not joined:
         raise InputError(str(source), "no file holds a sample of a running VM", "expected granted memory above 0")
     shown = ", ".join(silent[:3]) + (", ..." if len(silent) > 3 else "")
-    return joined, [f"{len(silent)} VMs were never on and are left out: {shown}"] if silent else []
+    return joined, [f"{len(silent)} of {len(parts)} VMs were never on and are left out: {shown}"] if silent else []
 
 
 def _join(months: list[Samples]) -> Samples:

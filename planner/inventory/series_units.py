@@ -3,7 +3,8 @@
 The rule for memory series without a stated unit: configured memory bounds them, and over a trace the median VM's peak
 reaches a tenth of it at least. A unit passes when the median peak lies in (0.102, 1.02] of configured memory and at
 most 2 % of the VMs peak above 1.02. The band is just one decade wide, so tenths of a MiB and MiB cannot both pass.
-Exactly one unit must pass; otherwise the user is asked.
+Exactly one unit must pass; otherwise the user is asked. GiB, fractions and per cent are never inferred: small numbers
+fit them too easily (15 MiB of an idle VM would pass as 15 %).
 """
 
 import re
@@ -36,6 +37,7 @@ _SUFFIXES = {
     "percent": "percent",
     "pct": "percent",
 }
+_INFERRED = ("bytes", "KiB", "0.1 MiB", "MiB")
 _BAND = (0.102, 1.02)
 _MAX_ABOVE = 0.02
 
@@ -89,7 +91,7 @@ def infer_unit(kind: str, peaks: np.ndarray, configured_bytes: np.ndarray, place
         No unit passes, or several do; says what each would mean and which option settles it.
     """
     passed, seen = [], []
-    for unit in MEMORY_UNITS:
+    for unit in _INFERRED:
         share = peaks * to_bytes_factor(unit, configured_bytes) / configured_bytes
         share = share[~np.isnan(share)]
         if len(share) == 0:
@@ -100,7 +102,7 @@ def infer_unit(kind: str, peaks: np.ndarray, configured_bytes: np.ndarray, place
             passed.append(UnitChoice(unit, f"then the median VM peaks at {median:.0%} of its configured memory"))
     if len(passed) == 1:
         return passed[0]
-    units = " or ".join(choice.unit for choice in passed) or "none of the known units"
+    units = " or ".join(choice.unit for choice in passed) or "none of those that can be inferred"
     message = f"cannot tell the unit of the {kind} series: it may be {units}"
     hint = f"pass --{kind}-unit; the median VM's peak ÷ configured memory is {', '.join(seen) or 'unknown'}"
     raise InputError(place, message, hint)

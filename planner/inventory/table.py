@@ -61,6 +61,7 @@ def import_table(
     series["granted"][series["granted"] == 0] = np.nan
     assumptions.append("an empty cell, or granted memory of 0, is read as off; times without a zone as UTC")
     _check_sizes(series, kept, warnings)
+    busy_vcpus = _cpu(blocks["cpu"], kept, span, warnings)
     first, _, tick_s = span
     return FleetFiles(
         info=FleetInfo(
@@ -74,7 +75,7 @@ def import_table(
         vms=tuple(vm.record for vm in kept),
         active_bytes=series["active"],
         granted_bytes=series["granted"],
-        cpu_busy_vcpus=_cpu(blocks["cpu"], kept, span, warnings),
+        cpu_busy_vcpus=busy_vcpus,
     )
 
 
@@ -118,7 +119,7 @@ def _with_series(vms: list[TableVm], blocks: dict[str, list[Block]], warnings: l
     if len(kept) < len(vms):
         left = [vm.record.name for vm in vms if vm not in kept]
         shown = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
-        warnings.append(f"{len(left)} VMs of the table lack an active or granted series and are left out: {shown}")
+        warnings.append(f"{len(left)} of {len(vms)} VMs lack an active or granted series and are left out: {shown}")
     return kept
 
 
@@ -157,7 +158,8 @@ def _check_sizes(series: dict[str, np.ndarray], vms: list[TableVm], warnings: li
         above = np.flatnonzero(_peaks(matrix) > 1.02 * configured)
         if len(above):
             name = vms[int(above[0])].record.name
-            warnings.append(f"{kind} memory of {len(above)} VMs exceeds their configured memory, e.g. {name}; capped")
+            message = f"{kind} memory exceeds configured memory in {len(above)} of {len(vms)} VMs, e.g. {name}; capped"
+            warnings.append(message)
 
 
 def _cpu(blocks: list[Block], vms: list[TableVm], span: tuple[int, int, int], warnings: list[str]) -> Any:
