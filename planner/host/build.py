@@ -7,11 +7,11 @@ import numpy as np
 from planner.config.hypervisor import HypervisorSpec
 from planner.host.pages import UNIQUE_KEY, ZERO_KEY, FleetPages
 from planner.host.problem import HostProblem
+from planner.host.touches import TouchStore
 from planner.kernels import state
 from planner.units import LARGE_PAGE_BYTES, PAGE_BYTES
 from planner.workload.fleet import VmTable
 from planner.workload.overhead import vm_overhead_bytes
-from planner.workload.popularity import PopularityLaw
 from planner.workload.touch import TouchSchedule
 
 # Sliding scale of the free memory target: share of each slice of RAM, up to the slice's end (vSphere 5 and later,
@@ -57,13 +57,13 @@ class FleetState(NamedTuple):
     keys: np.ndarray
     pages: FleetPages
     schedule: TouchSchedule
-    law: PopularityLaw
+    touches: TouchStore
     tick_s: float
 
 
 def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
     """Build the stack of a host before its first tick: nothing touched, everything free."""
-    vms, keys, pages, schedule, law, tick_s = fleet
+    vms, keys, pages, schedule, touches, tick_s = fleet
     vm_idx = np.array(problem.vm_idx, dtype=np.int64)
     host_vms = vms.take(vm_idx)
     n_pages = schedule.n_pages[vm_idx]
@@ -72,12 +72,12 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
     mine = VmPages(host_vms, n_pages, fleet_idx)
     start = np.concatenate(([0], np.cumsum(n_pages)))
     home_content, contents = _build_contents(problem, pages.content_key[fleet_idx], start)
-    knobs = _build_knobs(problem, host_vms, law, tick_s)
+    knobs = _build_knobs(problem, host_vms, schedule.granted_pages[vm_idx], tick_s)
     blocks = -(-n_pages // knobs.pages_per_block)
     return state.Stack(
         pages=_build_pages(pages, fleet_idx, home_content),
         contents=contents,
-        vms=_build_vms(problem, mine, start, keys[vm_idx], schedule.clock_unit[vm_idx], tick_s),
+        vms=_build_vms(problem, mine, start, keys[vm_idx], tick_s),
         host=state.HostArrays(
             totals=np.array([0, 0, 0, state.STATE_HIGH, -1], dtype=np.int64),
             is_small=np.full(blocks.sum(), 0 if knobs.is_large else 1, dtype=np.uint8),
@@ -85,7 +85,7 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
             victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, dtype=np.int64),
         ),
         knobs=knobs,
-        plan=schedule.take(vm_idx),
+        plan=touches.plan(vm_idx, knobs.is_quiet),
     )
 
 
@@ -93,8 +93,6 @@ def _build_pages(pages: FleetPages, fleet_idx: np.ndarray, home_content: np.ndar
     n = fleet_idx.size
     return state.PageArrays(
         host_class=np.full(n, state.UNTOUCHED, dtype=np.uint8),
-        due=np.full(n, state.NEVER_DUE, dtype=np.uint32),
-        rank=np.zeros(n, dtype=np.int32),
         last_touch=np.zeros(n, dtype=np.int32),
         content=np.full(n, state.NO_CONTENT, dtype=np.int32),
         home_content=home_content,
@@ -128,7 +126,7 @@ def _build_contents(
 
 
 def _build_vms(
-    problem: HostProblem, mine: VmPages, start: np.ndarray, keys: np.ndarray, clock_unit: np.ndarray, tick_s: float
+    problem: HostProblem, mine: VmPages, start: np.ndarray, keys: np.ndarray, tick_s: float
 ) -> state.VmArrays:
     hypervisor, n_pages = problem.hypervisor, mine.n_pages
     page_bytes = problem.page_scale * PAGE_BYTES
@@ -143,7 +141,6 @@ def _build_vms(
     return state.VmArrays(
         start=start.astype(np.int64),
         key=keys,
-        clock_unit=clock_unit,
         shares=mine.vms.shares.astype(np.float64),
         reservation=reservation.astype(np.int64),
         limit=np.maximum(1, -(-mine.vms.limit_bytes // page_bytes)).astype(np.int64),
@@ -159,7 +156,6 @@ def _build_vms(
         active_slow=np.zeros(n_vms),
         target=np.zeros(n_vms, dtype=np.int64),
         scan_cursor=np.zeros(n_vms, dtype=np.int64),
-        strata_per_page=state.N_STRATA / n_pages,
     )
 
 
@@ -180,13 +176,13 @@ def _scan_budget(problem: HostProblem, n_pages: np.ndarray, tick_s: float) -> np
     return capped
 
 
-def _build_knobs(problem: HostProblem, vms: VmTable, law: PopularityLaw, tick_s: float) -> state.Knobs:
+def _build_knobs(problem: HostProblem, vms: VmTable, granted_pages: np.ndarray, tick_s: float) -> state.Knobs:
     hypervisor, page_bytes = problem.hypervisor, problem.page_scale * PAGE_BYTES
     overhead_bytes = int(vm_overhead_bytes(vms, hypervisor).sum())
     usable_bytes = problem.host.memory_bytes - problem.host.reserved_bytes - overhead_bytes
     min_free = min_free_bytes(problem.host.memory_bytes, hypervisor) / page_bytes
     clear, soft, hard, low = (int(min_free * threshold) for threshold in hypervisor.state_thresholds)
-    return state.Knobs(
+    knobs = state.Knobs(
         frames=max(0, usable_bytes // page_bytes),
         min_free=int(min_free),
         clear_below=clear,
@@ -199,7 +195,6 @@ def _build_knobs(problem: HostProblem, vms: VmTable, law: PopularityLaw, tick_s:
         slow_gain=1.0 - SLOW_DECAY_PER_MIN ** (tick_s / 60.0),
         pages_per_block=max(1, LARGE_PAGE_BYTES // page_bytes),
         shared_write_below=int(problem.workload.shared_write_fraction * 2.0**32),
-        drift_per_tick=law.drift_per_day * tick_s / 86_400.0,
         is_sharing=hypervisor.page_sharing.enabled,
         is_sequential_scan=hypervisor.page_sharing.scan_order == "sequential",
         is_two_pass=hypervisor.page_sharing.two_passes,
@@ -207,4 +202,19 @@ def _build_knobs(problem: HostProblem, vms: VmTable, law: PopularityLaw, tick_s:
         is_swapping=hypervisor.swap.enabled,
         is_lru=hypervisor.swap.victims == "lru",
         is_large=hypervisor.large_pages,
+        is_quiet=False,
     )
+    has_limit = bool((vms.limit_bytes < vms.configured_bytes).any())
+    return knobs._replace(is_quiet=not has_limit and _is_quiet(knobs, granted_pages))
+
+
+def _is_quiet(knobs: state.Knobs, granted_pages: np.ndarray) -> bool:
+    """Say whether no mechanism can ever act: every granted page fits above all thresholds, and nothing is scanned.
+
+    Then no page's fate depends on when it is touched, and touches need not be played.
+    """
+    if knobs.is_sharing and not knobs.is_large:
+        return False
+    wanted_free = max(knobs.clear_below, knobs.break_below if knobs.is_sharing else 0)
+    most_granted = int(np.maximum(granted_pages, 0).sum(axis=0).max()) if granted_pages.size else 0
+    return most_granted + wanted_free <= knobs.frames

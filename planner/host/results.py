@@ -125,13 +125,13 @@ def vm_rows(out: Out, costs: Costs, n_judged_ticks: int) -> dict[str, np.ndarray
     rows: dict[str, np.ndarray] = {}
     for name, column in (
         ("granted", account.SUM_GRANTED),
-        ("active", account.SUM_ACTIVE),
         ("ballooned", account.SUM_BALLOONED),
         ("swapped", account.SUM_SWAPPED),
         ("shared", account.SUM_SHARED),
         ("compressed", account.SUM_COMPRESSED),
     ):
         rows[f"{name}_bytes_mean"] = sums[:, column] * per_tick_bytes
+    rows["active_bytes_mean"] = times[:, account.TIME_ACTIVE] * per_tick_bytes
     rows["ballooned_bytes_max"] = peaks[:, account.PEAK_BALLOONED] * int(costs.page_bytes)
     rows["swapped_bytes_max"] = peaks[:, account.PEAK_SWAPPED] * int(costs.page_bytes)
     rows["swap_in_bytes_per_s_mean"] = sums[:, account.SUM_SWAP_IN] * per_tick_bytes / costs.tick_s

@@ -13,6 +13,7 @@ from planner.host.invariants import find_violation
 from planner.host.pages import FleetPages, build_fleet_pages
 from planner.host.problem import HostProblem, HostResult
 from planner.host.results import build_out, host_row, timeline_bytes, vm_rows
+from planner.host.touches import TouchStore
 from planner.host.translation import build_translation_table
 from planner.kernels.account import Costs, Out
 from planner.kernels.host_loop import simulate_host
@@ -36,6 +37,7 @@ UNKNOWN_BUSY_SHARE = 0.1
 """Busy share of a VM's vCPUs where nothing is known: managed-hosting and private-cloud fleets run at 5 to 20 %."""
 
 _KEPT_REPLICATES = 2
+SECONDS_PER_DAY = 86_400.0
 
 
 class _Replicate(NamedTuple):
@@ -58,6 +60,7 @@ class HostSim:
         # Caches of this instance; a class-level lru_cache would keep every fleet ever simulated alive.
         self._replicate = lru_cache(_KEPT_REPLICATES)(self._draw_replicate)
         self._schedule = lru_cache(3 * _KEPT_REPLICATES)(self._build_schedule)
+        self._touches = lru_cache(_KEPT_REPLICATES)(self._build_touches)
         self._pages = lru_cache(_KEPT_REPLICATES)(self._build_pages)
 
     def run(self, problem: HostProblem, keep_timeline: bool = False) -> HostResult:
@@ -90,7 +93,7 @@ class HostSim:
             keys=drawn.keys,
             pages=self._pages(seed, replicate, scale, problem.workload, compressible_fraction),
             schedule=self._schedule(seed, replicate, scale, problem.workload.tail),
-            law=load_law(problem.workload.tail),
+            touches=self._touches(seed, replicate, scale, problem.workload.tail),
             tick_s=drawn.demand.tick_s,
         )
         stack = build_stack(problem, fleet)
@@ -105,6 +108,11 @@ class HostSim:
     def _build_schedule(self, seed: int, replicate: int, scale: int, tail: str) -> TouchSchedule:
         demand = self._replicate(seed, replicate).demand
         return build_touch_schedule(self._source.vms, demand, load_law(tail), scale)
+
+    def _build_touches(self, seed: int, replicate: int, scale: int, tail: str) -> TouchStore:
+        drawn = self._replicate(seed, replicate)
+        drift_per_tick = load_law(tail).drift_per_day * drawn.demand.tick_s / SECONDS_PER_DAY
+        return TouchStore(self._schedule(seed, replicate, scale, tail), drawn.keys, drift_per_tick)
 
     def _build_pages(
         self, seed: int, replicate: int, scale: int, workload: WorkloadSpec, compressible_fraction: float

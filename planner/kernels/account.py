@@ -8,8 +8,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from planner.kernels.compiled import kernel
 from planner.kernels.frames import free_frames
 from planner.kernels.overhead import interpolate_overhead
 from planner.kernels.state import (
@@ -31,15 +31,16 @@ from planner.kernels.state import (
 )
 
 # Columns of `Out.vm_sums`. [pages, or as named]
-SUM_GRANTED, SUM_ACTIVE, SUM_BALLOONED, SUM_SWAPPED, SUM_SHARED, SUM_COMPRESSED = 0, 1, 2, 3, 4, 5
-SUM_SWAP_IN, SUM_GUEST_PAGING, SUM_SMALL, SUM_ON_TICKS = 6, 7, 8, 9
-N_VM_SUMS = 10
+SUM_GRANTED, SUM_BALLOONED, SUM_SWAPPED, SUM_SHARED, SUM_COMPRESSED = 0, 1, 2, 3, 4
+SUM_SWAP_IN, SUM_GUEST_PAGING, SUM_SMALL, SUM_ON_TICKS = 5, 6, 7, 8
+N_VM_SUMS = 9
 # Columns of `Out.vm_peaks`. [pages]
 PEAK_BALLOONED, PEAK_SWAPPED, PEAK_SWAP_IN = 0, 1, 2
 N_VM_PEAKS = 3
-# Columns of `Out.vm_times`: stalls [s], and sums over the ticks in which the VM is on.
-TIME_SWAP_IN, TIME_DECOMPRESS, TIME_GUEST_PAGING, TIME_COW, TIME_OVERHEAD, TIME_SLOWDOWN = 0, 1, 2, 3, 4, 5
-N_VM_TIMES = 6
+# Columns of `Out.vm_times`: stalls [s], then sums over the ticks in which the VM is on (active memory in pages).
+TIME_SWAP_IN, TIME_DECOMPRESS, TIME_GUEST_PAGING, TIME_COW = 0, 1, 2, 3
+TIME_OVERHEAD, TIME_SLOWDOWN, TIME_ACTIVE = 4, 5, 6
+N_VM_TIMES = 7
 HIGHEST_LOAD = 0.99
 
 
@@ -70,7 +71,7 @@ class Out(NamedTuple):
     busy_vcpus: np.ndarray  # float64, shape (n_vms,)
 
 
-@njit(cache=True)
+@kernel
 def step_account(stack, costs, translation, out, tick):
     """Write the tick's row of the timeline and add to the sums of every VM. Fills `out`."""
     vms = stack.vms
@@ -88,20 +89,22 @@ def step_account(stack, costs, translation, out, tick):
             continue
         vms.active_slow[v] += stack.knobs.slow_gain * (vms.tick[v, TICK_TOUCHED] - vms.active_slow[v])
         if is_judged:
+            active = stack.plan.active[v, tick]
             _add_pages(vms, out, v)
-            _add_times(vms, costs, translation, swap_in_s, out, v)
+            _add_times(vms, costs, translation, swap_in_s, active, out, v)
 
 
-@njit(cache=True)
+@kernel
 def _write_timeline(stack, row, tick):
     vms, totals = stack.vms, stack.host.totals
+    active = 0.0
     row[:] = 0
     row[0] = tick
     row[1] = totals[TOTAL_STATE]
     for v in range(vms.key.size):
         counts, events = vms.counts[v], vms.tick[v]
         row[2] += max(vms.granted[v], 0)
-        row[3] += events[TICK_TOUCHED]
+        active += stack.plan.active[v, tick]
         row[6] += counts[PRIVATE]
         row[7] += counts[SHARED]
         row[9] += counts[BALLOONED]
@@ -114,16 +117,16 @@ def _write_timeline(stack, row, tick):
         row[16] += events[TICK_DENIED]
         row[17] += vms.small[v]
         row[18] += events[TICK_COW]
+    row[3] = int(active + 0.5)
     row[5] = free_frames(stack)
     row[4] = stack.knobs.frames - row[5]
     row[8] = row[7] - totals[TOTAL_SHARED_FRAMES]
 
 
-@njit(cache=True)
+@kernel
 def _add_pages(vms, out, v):
     counts, events, sums, peaks = vms.counts[v], vms.tick[v], out.vm_sums[v], out.vm_peaks[v]
     sums[SUM_GRANTED] += vms.granted[v]
-    sums[SUM_ACTIVE] += events[TICK_TOUCHED]
     sums[SUM_BALLOONED] += counts[BALLOONED]
     sums[SUM_SWAPPED] += counts[SWAPPED]
     sums[SUM_SHARED] += counts[SHARED]
@@ -137,16 +140,16 @@ def _add_pages(vms, out, v):
     peaks[PEAK_SWAP_IN] = max(peaks[PEAK_SWAP_IN], events[TICK_SWAP_IN])
 
 
-@njit(cache=True)
-def _add_times(vms, costs, translation, swap_in_s, out, v):
+@kernel
+def _add_times(vms, costs, translation, swap_in_s, active, out, v):
     events, times, scale = vms.tick[v], out.vm_times[v], costs.page_scale
     swap_s = events[TICK_SWAP_IN] * scale * swap_in_s
     decompress_s = events[TICK_DECOMPRESS] * scale * (costs.fault_s + costs.decompress_s)
     guest_s = events[TICK_GUEST_PAGING] * scale * costs.guest_disk_s
     cow_s = events[TICK_COW] * scale * costs.cow_s
     small_fraction = vms.small[v] / max(vms.granted[v], 1)
-    active_bytes = events[TICK_TOUCHED] * costs.page_bytes
-    overhead = interpolate_overhead(translation, active_bytes, small_fraction)
+    overhead = interpolate_overhead(translation, active * costs.page_bytes, small_fraction)
+    times[TIME_ACTIVE] += active
     excess = (swap_s + decompress_s + guest_s + cow_s) / (out.busy_vcpus[v] * costs.tick_s) + overhead
     times[TIME_SWAP_IN] += swap_s
     times[TIME_DECOMPRESS] += decompress_s
@@ -157,7 +160,7 @@ def _add_times(vms, costs, translation, swap_in_s, out, v):
     out.slowdown_counts[v, _bin_of(out.slowdown_edges, excess)] += 1
 
 
-@njit(cache=True)
+@kernel
 def _bin_of(edges, value):
     """Return how many of the ascending `edges` are at or below `value`."""
     low, high = 0, edges.size
@@ -170,7 +173,7 @@ def _bin_of(edges, value):
     return low
 
 
-@njit(cache=True)
+@kernel
 def percentile_edges(edges, counts, fraction):
     """Return the upper edge of the bin that holds the `fraction` quantile of `counts`; infinity in the last bin."""
     wanted = fraction * counts.sum()

@@ -4,8 +4,9 @@ The driver allocates pages inside the guest, so it also takes memory that the gu
 on the host and still fills the balloon. Covers inflation, deflation and their limits; not the driver's own memory.
 """
 
-from numba import njit
+import numpy as np
 
+from planner.kernels.compiled import kernel
 from planner.kernels.frames import break_block, move_page
 from planner.kernels.state import (
     BALLOONED,
@@ -14,8 +15,9 @@ from planner.kernels.state import (
     GUEST_ANON,
     GUEST_CACHE,
     GUEST_FREE,
-    GUEST_KERNEL,
     N_AGE_BUCKETS,
+    N_CLASSES,
+    N_GUEST_CLASSES,
     PRIVATE,
     SHARED,
     SWAPPED,
@@ -24,8 +26,27 @@ from planner.kernels.state import (
     UNTOUCHED,
 )
 
+_HELD = (PRIVATE, SHARED, COMPRESSED, SWAPPED)
+_GIVING_ORDER = (GUEST_FREE, GUEST_CACHE, GUEST_ANON)
 
-@njit(cache=True)
+
+def _build_preference() -> np.ndarray:
+    """Build the place of a page of age 0 in the order in which the guest gives, by guest class and host class.
+
+    Free, cache, anonymous; within each the oldest first (the age bucket is taken off). Pages that the guest cannot
+    give come after all others.
+    """
+    place = np.full((N_GUEST_CLASSES, N_CLASSES), len(_GIVING_ORDER) * N_AGE_BUCKETS + N_AGE_BUCKETS - 1)
+    for order, guest_class in enumerate(_GIVING_ORDER):
+        place[guest_class, list(_HELD)] = order * N_AGE_BUCKETS + N_AGE_BUCKETS - 1
+    return place
+
+
+_PREFERENCE = _build_preference()
+_N_GIVEABLE = len(_GIVING_ORDER) * N_AGE_BUCKETS
+
+
+@kernel
 def balloon_goal(stack, v):
     """Return the balloon size that brings VM `v` down to its target, within cap and reservation."""
     vms = stack.vms
@@ -35,7 +56,7 @@ def balloon_goal(stack, v):
     return max(0, min(configured - vms.target[v], vms.balloon_cap[v]))
 
 
-@njit(cache=True)
+@kernel
 def inflate(stack, v, want, tick):
     """Inflate the balloon of VM `v` by up to `want` pages, in the order in which a guest gives. Changes in place.
 
@@ -51,44 +72,29 @@ def inflate(stack, v, want, tick):
         taken = _take_preferred(stack, v, min(want, n_free), tick)
     if taken < want:
         taken += _take_empty(stack, v, want - taken)
-    n_rest = counts[N_AGE_BUCKETS:].sum()
+    n_rest = counts[N_AGE_BUCKETS:_N_GIVEABLE].sum()
     if taken < want and n_rest > 0:
         counts[:N_AGE_BUCKETS] = 0
         taken += _take_preferred(stack, v, min(want - taken, n_rest), tick)
     return taken
 
 
-@njit(cache=True)
-def _is_held(host_class):
-    return host_class == PRIVATE or host_class == SHARED or host_class == COMPRESSED or host_class == SWAPPED
-
-
-@njit(cache=True)
-def _preference(guest_class, bucket):
-    """Return the place of a page in the order in which the guest gives: free, cache, anonymous; oldest first."""
-    if guest_class == GUEST_FREE:
-        order = 0
-    elif guest_class == GUEST_CACHE:
-        order = 1
-    else:
-        order = 2
-    return order * N_AGE_BUCKETS + N_AGE_BUCKETS - 1 - bucket
-
-
-@njit(cache=True)
+@kernel
 def _count_by_preference(stack, v, tick):
-    pages, buckets, counts = stack.pages, stack.plan.age_bucket, stack.host.victim_counts
+    # A table look-up instead of conditions: classes are random from page to page, and a branch would be guessed wrong.
+    guest_class, host_class, last_touch = stack.pages.guest_class, stack.pages.host_class, stack.pages.last_touch
+    buckets, counts = stack.plan.age_bucket, stack.host.victim_counts
     first = stack.vms.start[v]
     counts[:] = 0
     for i in range(first, first + stack.vms.granted[v]):
-        if pages.guest_class[i] != GUEST_KERNEL and _is_held(pages.host_class[i]):
-            counts[_preference(pages.guest_class[i], buckets[tick - pages.last_touch[i]])] += 1
+        counts[_PREFERENCE[guest_class[i], host_class[i]] - buckets[tick - last_touch[i]]] += 1
 
 
-@njit(cache=True)
+@kernel
 def _take_preferred(stack, v, want, tick):
     """Take `want` pages in order of preference, of those counted in `victim_counts`; ties by page number."""
-    pages, buckets, counts = stack.pages, stack.plan.age_bucket, stack.host.victim_counts
+    guest_class, host_class, last_touch = stack.pages.guest_class, stack.pages.host_class, stack.pages.last_touch
+    buckets, counts = stack.plan.age_bucket, stack.host.victim_counts
     last, before = 0, 0
     while before + counts[last] < want:
         before += counts[last]
@@ -97,21 +103,21 @@ def _take_preferred(stack, v, want, tick):
     first = stack.vms.start[v]
     taken = 0
     for i in range(first, first + stack.vms.granted[v]):
-        if taken == want:
-            break
-        if pages.guest_class[i] == GUEST_KERNEL or not _is_held(pages.host_class[i]):
-            continue
-        preference = _preference(pages.guest_class[i], buckets[tick - pages.last_touch[i]])
-        if counts[preference] == 0 or preference > last or (preference == last and left_of_last == 0):
+        preference = _PREFERENCE[guest_class[i], host_class[i]] - buckets[tick - last_touch[i]]
+        if preference > last or counts[preference] == 0:
             continue
         if preference == last:
+            if left_of_last == 0:
+                continue
             left_of_last -= 1
         _take_page(stack, v, i)
         taken += 1
+        if taken == want:
+            break
     return taken
 
 
-@njit(cache=True)
+@kernel
 def _take_page(stack, v, i):
     pages, vms = stack.pages, stack.vms
     if pages.host_class[i] == SWAPPED and pages.guest_class[i] == GUEST_ANON:
@@ -121,7 +127,7 @@ def _take_page(stack, v, i):
     vms.tick[v, TICK_INFLATED] += 1
 
 
-@njit(cache=True)
+@kernel
 def _take_empty(stack, v, want):
     pages, vms = stack.pages, stack.vms
     taken = 0
@@ -137,7 +143,7 @@ def _take_empty(stack, v, want):
     return taken
 
 
-@njit(cache=True)
+@kernel
 def deflate(stack, v, want):
     """Give up to `want` pages of the balloon back to the guest; they return fault by fault. Changes in place."""
     vms = stack.vms

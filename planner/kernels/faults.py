@@ -1,21 +1,11 @@
 """Demand and faults: power and restart, first touches, the touches of a tick, and what each page needs to be there.
 
-A page of popularity rank r is touched as a Poisson process on its VM's touch clock, so the next touch is drawn once
-and compared with the clock: an untouched page costs one comparison a tick, and touches do not depend on host, policy
-or scenario. Several touches within a tick count once.
+The touches themselves were drawn before (`touches.py`). A ballooned page that is touched leaves the balloon at once;
+the guest gives another page for it when the balloon next grows.
 """
 
-import math
-
-import numpy as np
-from numba import njit
-
-from planner.kernels.balloon import inflate
+from planner.kernels.compiled import kernel
 from planner.kernels.draws import (
-    PURPOSE_DRIFT_A,
-    PURPOSE_DRIFT_B,
-    PURPOSE_DRIFT_COUNT,
-    PURPOSE_DUE,
     PURPOSE_WRITE,
     draw_u32,
 )
@@ -28,7 +18,6 @@ from planner.kernels.state import (
     EVICTED,
     GUEST_FREE,
     N_TICK,
-    NEVER_DUE,
     NO_CONTENT,
     PRIVATE,
     SHARED,
@@ -42,26 +31,8 @@ from planner.kernels.state import (
     UNTOUCHED,
 )
 
-_NEVER_AS_FLOAT = 4294967295.0
 
-
-@njit(cache=True)
-def due_after(clock, draw, mean_gap, exponential):
-    """Return the clock of the next touch: `clock` plus an exponential gap. All in clock units, uint32."""
-    due = clock + exponential[draw >> np.uint32(20)] * mean_gap + 1.0
-    return NEVER_DUE if due >= _NEVER_AS_FLOAT else np.uint32(due)
-
-
-@njit(cache=True)
-def _draw_due(stack, v, i, tick):
-    """Draw when page `i` is touched next, after a touch or re-ranking in `tick`."""
-    vms, plan = stack.vms, stack.plan
-    stratum = int((stack.pages.rank[i] + 0.5) * vms.strata_per_page[v])
-    draw = draw_u32(vms.key[v], i - vms.start[v], tick, PURPOSE_DUE)
-    return due_after(plan.clock[v, tick], draw, plan.gap[stratum] * vms.clock_unit[v], plan.exponential)
-
-
-@njit(cache=True)
+@kernel
 def step_demand(stack, tick):
     """Play one tick of every VM's demand against the stack. Changes `stack` in place."""
     vms = stack.vms
@@ -76,67 +47,46 @@ def step_demand(stack, tick):
             vms.granted[v] = -1
             continue
         before = max(vms.granted[v], 0)
-        owed = _touch(stack, v, before, tick)
-        owed += _grow(stack, v, before, granted, tick)
-        if owed > 0:
-            # The guest had given these pages away; to have them back it gives others.
-            inflate(stack, v, owed, tick)
-        _drift(stack, v, tick)
+        if not stack.knobs.is_quiet:
+            _touch(stack, v, tick)
+        _grow(stack, v, before, granted, tick)
 
 
-@njit(cache=True)
+@kernel
 def _grow(stack, v, before, granted, tick):
-    """First touches: back the pages `before` .. `granted`. Returns how many were in the balloon."""
+    """Touch the pages `before` .. `granted` for the first time."""
     pages, vms = stack.pages, stack.vms
-    owed = 0
     vms.granted[v] = granted
     for i in range(vms.start[v] + before, vms.start[v] + granted):
         block = stack.host.block_start[v] + (i - vms.start[v]) // stack.knobs.pages_per_block
         vms.small[v] += stack.host.is_small[block]
-        pages.rank[i] = i - vms.start[v]
         pages.last_touch[i] = tick
-        pages.due[i] = _draw_due(stack, v, i, tick)
-        was_ballooned = pages.host_class[i] == BALLOONED
-        if _back_page(stack, v, i, tick, True) and was_ballooned:
-            owed += 1
+        _back_page(stack, v, i, tick, True)
     if tick > 0:
         # What is granted at the start was touched long before; it says nothing of how active the VM is.
         vms.tick[v, TICK_TOUCHED] += granted - before
-    return owed
 
 
-@njit(cache=True)
-def _touch(stack, v, granted, tick):
-    """Touch the pages that are due. Returns how many of them were in the balloon."""
+@kernel
+def _touch(stack, v, tick):
+    """Touch the pages that the VM touches in this tick and had touched before."""
     # Arrays are taken out of the bundle once: passing the bundle down for every touched page costs several times more.
-    pages, vms, plan = stack.pages, stack.vms, stack.plan
-    due, rank, host_class, content = pages.due, pages.rank, pages.host_class, pages.content
-    gap, exponential = plan.gap, plan.exponential
-    last_touch = pages.last_touch
-    key, unit, strata = vms.key[v], vms.clock_unit[v], vms.strata_per_page[v]
-    clock, first = plan.clock[v, tick], vms.start[v]
-    touched = 0
-    owed = 0
-    for i in range(first, first + granted):
-        if due[i] > clock:
-            continue
-        touched += 1
+    pages, plan = stack.pages, stack.plan
+    host_class, content, last_touch, touched_page = pages.host_class, pages.content, pages.last_touch, plan.touched_page
+    begin, end = plan.touched_start[v, tick], plan.touched_start[v, tick + 1]
+    first = stack.vms.start[v]
+    for k in range(begin, end):
+        i = first + touched_page[k]
         last_touch[i] = tick
-        draw = draw_u32(key, i - first, tick, PURPOSE_DUE)
-        due[i] = due_after(clock, draw, gap[int((rank[i] + 0.5) * strata)] * unit, exponential)
         page_class = host_class[i]
-        if page_class != PRIVATE and page_class != SHARED:
-            if not _back_page(stack, v, i, tick, False):
-                continue
-            if page_class == BALLOONED:
-                owed += 1
+        if page_class != PRIVATE and page_class != SHARED and not _back_page(stack, v, i, tick, False):
+            continue
         if content[i] != NO_CONTENT:
             _maybe_write(stack, v, i, tick)
-    vms.tick[v, TICK_TOUCHED] += touched
-    return owed
+    stack.vms.tick[v, TICK_TOUCHED] += end - begin
 
 
-@njit(cache=True)
+@kernel
 def _back_page(stack, v, i, tick, is_first):
     """Give page `i` a frame and count what that cost. Returns False where no frame could be had."""
     pages, vms = stack.pages, stack.vms
@@ -160,7 +110,7 @@ def _back_page(stack, v, i, tick, is_first):
     return True
 
 
-@njit(cache=True)
+@kernel
 def _maybe_write(stack, v, i, tick):
     vms, knobs = stack.vms, stack.knobs
     if int(draw_u32(vms.key[v], i - vms.start[v], tick, PURPOSE_WRITE)) >= knobs.shared_write_below:
@@ -170,26 +120,3 @@ def _maybe_write(stack, v, i, tick):
         return
     if write_page(stack, v, i):
         vms.tick[v, TICK_COW] += 1
-
-
-@njit(cache=True)
-def _drift(stack, v, tick):
-    """Swap the ranks of a few random pairs of granted pages: the working set drifts."""
-    vms, pages = stack.vms, stack.pages
-    granted = vms.granted[v]
-    if granted < 2:
-        return
-    # A swap re-ranks two pages; the fractional part of the expected number is drawn.
-    expected = 0.5 * stack.knobs.drift_per_tick * granted
-    swaps = int(math.floor(expected))
-    fraction = expected - swaps
-    if draw_u32(vms.key[v], 0, tick, PURPOSE_DRIFT_COUNT) < fraction * 4294967296.0:
-        swaps += 1
-    for n in range(swaps):
-        a = vms.start[v] + int(draw_u32(vms.key[v], n, tick, PURPOSE_DRIFT_A)) % granted
-        b = vms.start[v] + int(draw_u32(vms.key[v], n, tick, PURPOSE_DRIFT_B)) % granted
-        rank = pages.rank[a]
-        pages.rank[a] = pages.rank[b]
-        pages.rank[b] = rank
-        pages.due[a] = _draw_due(stack, v, a, tick)
-        pages.due[b] = _draw_due(stack, v, b, tick)

@@ -1,20 +1,19 @@
 """All ticks of one host in one compiled call, in the order of the stack."""
 
-from numba import njit
-
 from planner.kernels.account import step_account
+from planner.kernels.compiled import kernel
 from planner.kernels.faults import step_demand
 from planner.kernels.reclaim import step_reclaim
 from planner.kernels.sharing import step_scan
 
 
-@njit(cache=True)
+@kernel
 def simulate_host(stack, costs, translation, out):
     """Run demand, faults, policy, reclaim, scan, translation and account for every tick.
 
     Changes `stack` in place and fills `out`; a Python step per tick would cost more than the model.
     """
-    for tick in range(stack.plan.clock.shape[1]):
+    for tick in range(stack.plan.granted.shape[1]):
         step_demand(stack, tick)
         step_reclaim(stack, tick)
         if stack.knobs.is_sharing:

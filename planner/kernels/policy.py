@@ -6,8 +6,7 @@ bounds pay the same adjusted price S / (P (f + k (1 - f))). It is solved for the
 
 import math
 
-from numba import njit
-
+from planner.kernels.compiled import kernel
 from planner.kernels.state import (
     SHARED,
     STATE_CLEAR,
@@ -21,10 +20,11 @@ from planner.kernels.state import (
     TOTAL_STATE,
 )
 
-N_BISECTIONS = 60
+N_BISECTIONS = 40
+"""Halvings of the price interval: to 1e-12 of the highest price, far below a page."""
 
 
-@njit(cache=True)
+@kernel
 def _state_at(free, knobs, factor):
     if free < knobs.low_below * factor:
         return STATE_LOW
@@ -37,7 +37,7 @@ def _state_at(free, knobs, factor):
     return STATE_HIGH
 
 
-@njit(cache=True)
+@kernel
 def update_state(stack, free):
     """Set the memory state from `free` frames: worse at the threshold, better only past it by the margin."""
     totals = stack.host.totals
@@ -50,7 +50,7 @@ def update_state(stack, free):
     return totals[TOTAL_STATE]
 
 
-@njit(cache=True)
+@kernel
 def guest_page_supply(stack):
     """Return how many guest pages the host can back while it keeps minFree: sharing and compression add to it."""
     totals = stack.host.totals
@@ -60,7 +60,7 @@ def guest_page_supply(stack):
     return stack.knobs.frames - stack.knobs.min_free + saved
 
 
-@njit(cache=True)
+@kernel
 def _entitled(pages_per_share, shares, active, idle_cost, least, most):
     # Below `active` nothing is idle and the price is S / P; above it an idle page counts idle_cost times.
     pages = pages_per_share * shares
@@ -69,7 +69,7 @@ def _entitled(pages_per_share, shares, active, idle_cost, least, most):
     return min(max(pages, least), most)
 
 
-@njit(cache=True)
+@kernel
 def set_targets(stack, supply):
     """Share `supply` guest pages among the VMs by min-funding revocation. Fills `vms.target`.
 
@@ -101,7 +101,7 @@ def set_targets(stack, supply):
         vms.target[v] = int(math.floor(_target_at(vms, v, low, idle_cost)))
 
 
-@njit(cache=True)
+@kernel
 def _target_at(vms, v, pages_per_share, idle_cost):
     most = float(min(max(vms.granted[v], 0), vms.limit[v]))
     least = min(float(vms.reservation[v]), most)

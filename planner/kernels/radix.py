@@ -69,6 +69,13 @@ def build_radix(levels: int, base: int, capacity_nodes: int) -> Radix:
     return Radix(entries, np.zeros(capacity_nodes, np.int64), np.array([1, 0, 0], np.int64), base, levels)
 
 
+def clear_radix(table: Radix) -> None:
+    """Unmap everything, in place and without touching the nodes: they are cleared when they are taken again."""
+    table.entries[:ENTRIES_PER_NODE] = 0
+    table.live[0] = 0
+    table.state[:] = 1, 0, 0
+
+
 def grow_radix(table: Radix) -> Radix:
     """Return a copy of the table with twice the room; node numbers and addresses stay."""
     entries = np.zeros(2 * table.entries.size, np.int64)
@@ -245,6 +252,22 @@ def split_page(table, address):
     table.live[child] = ENTRIES_PER_NODE
     table.entries[slot] = node_address(table, child) | PRESENT
     return DONE
+
+
+@njit(cache=True)
+def split_pages(table, addresses):
+    """Split the large leaves of `addresses` (int64 array) in turn, until one fails. Changes `table` in place.
+
+    Returns
+    -------
+    tuple of int
+        Leaves split, result of the last one.
+    """
+    for i in range(addresses.size):
+        status = split_page(table, addresses[i])
+        if status != DONE:
+            return i, status
+    return addresses.size, DONE
 
 
 @njit(cache=True)

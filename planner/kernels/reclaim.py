@@ -8,9 +8,8 @@ One tick is long against a real host's reaction (seconds), so balloon and swap b
 goes from high to hard; on ESXi 6 and later ballooning is said to stop in hard, on which sources disagree.
 """
 
-from numba import njit
-
 from planner.kernels.balloon import balloon_goal, deflate, inflate
+from planner.kernels.compiled import kernel
 from planner.kernels.frames import free_frames
 from planner.kernels.policy import guest_page_supply, set_targets, update_state
 from planner.kernels.state import (
@@ -25,7 +24,7 @@ from planner.kernels.state import (
 from planner.kernels.swap import page_out, page_out_vm
 
 
-@njit(cache=True)
+@kernel
 def step_reclaim(stack, tick):
     """Bring free memory back towards minFree after the tick's faults. Changes `stack` in place."""
     knobs = stack.knobs
@@ -42,7 +41,7 @@ def step_reclaim(stack, tick):
     update_state(stack, free_frames(stack))
 
 
-@njit(cache=True)
+@kernel
 def reclaim_now(stack, tick):
     """Find frames for a fault that found none: balloon within the tick's rate, then page out. Returns free frames.
 
@@ -63,7 +62,7 @@ def reclaim_now(stack, tick):
     return free_frames(stack)
 
 
-@njit(cache=True)
+@kernel
 def _has_balloon_or_limit(stack):
     vms = stack.vms
     for v in range(vms.key.size):
@@ -72,7 +71,7 @@ def _has_balloon_or_limit(stack):
     return False
 
 
-@njit(cache=True)
+@kernel
 def _move_balloons(stack, tick, may_inflate):
     """Inflate and deflate towards the targets at the VMs' rates; say whether balloons could still grow."""
     vms = stack.vms
@@ -90,7 +89,7 @@ def _move_balloons(stack, tick, may_inflate):
     return can_inflate_more and stack.host.totals[TOTAL_STATE] >= STATE_SOFT
 
 
-@njit(cache=True)
+@kernel
 def _enforce_limits(stack, tick):
     """Page out what a VM holds above its limit and its balloon could not give."""
     vms = stack.vms

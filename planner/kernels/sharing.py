@@ -6,14 +6,13 @@ Contents are identities (equal numbers = equal bytes), so comparing is exact and
 
 import math
 
-from numba import njit
-
+from planner.kernels.compiled import kernel
 from planner.kernels.draws import PURPOSE_SCAN, draw_u32
 from planner.kernels.frames import break_block, free_frames, move_page
 from planner.kernels.state import NO_CONTENT, PRIVATE, SHARED
 
 
-@njit(cache=True)
+@kernel
 def try_share(stack, v, i):
     """Share private page `i` with a shared frame or a hinted page of equal content. In place; returns success.
 
@@ -37,7 +36,7 @@ def try_share(stack, v, i):
     return True
 
 
-@njit(cache=True)
+@kernel
 def _vm_of(stack, i):
     """Return the VM that owns page `i`, by bisection of the page ranges."""
     low, high = 0, stack.vms.key.size - 1
@@ -50,7 +49,7 @@ def _vm_of(stack, i):
     return low
 
 
-@njit(cache=True)
+@kernel
 def step_scan(stack, tick):
     """Scan the tick's budget of pages of every VM and merge what is equal. Changes `stack` in place.
 
@@ -58,6 +57,7 @@ def step_scan(stack, tick):
     blocks and enough free memory costs nothing.
     """
     knobs, vms = stack.knobs, stack.vms
+    host_class, content = stack.pages.host_class, stack.pages.content
     may_break = free_frames(stack) < knobs.break_below
     for v in range(vms.key.size):
         granted = vms.granted[v]
@@ -71,14 +71,14 @@ def step_scan(stack, tick):
                 vms.scan_cursor[v] = offset + 1
             else:
                 offset = int(draw_u32(vms.key[v], n, tick, PURPOSE_SCAN)) % granted
-            _scan_page(stack, v, vms.start[v] + offset, may_break)
+            i = vms.start[v] + offset
+            if host_class[i] == PRIVATE and content[i] != NO_CONTENT:
+                _scan_page(stack, v, i, may_break)
 
 
-@njit(cache=True)
+@kernel
 def _scan_page(stack, v, i, may_break):
     pages, knobs = stack.pages, stack.knobs
-    if pages.host_class[i] != PRIVATE or pages.content[i] == NO_CONTENT:
-        return
     block = stack.host.block_start[v] + (i - stack.vms.start[v]) // knobs.pages_per_block
     if stack.host.is_small[block] == 0 and not may_break:
         return
@@ -88,7 +88,7 @@ def _scan_page(stack, v, i, may_break):
     try_share(stack, v, i)
 
 
-@njit(cache=True)
+@kernel
 def write_page(stack, v, i):
     """Write to page `i`, which then equals no other page; a shared page is copied. In place.
 

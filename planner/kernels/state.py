@@ -50,7 +50,6 @@ TICK_INFLATED = 7
 N_TICK = 8
 
 NO_CONTENT = -1
-NEVER_DUE = np.uint32(0xFFFFFFFF)
 N_STRATA = 1024
 """Resolution of the popularity law over rank."""
 
@@ -59,8 +58,6 @@ class PageArrays(NamedTuple):
     """One entry per sampled page. `content` is NO_CONTENT for content that equals no other page's."""
 
     host_class: np.ndarray  # uint8
-    due: np.ndarray  # uint32, touch clock of the VM at which the page is touched next
-    rank: np.ndarray  # int32, popularity rank within the VM, 0 = hottest
     last_touch: np.ndarray  # int32, tick of the last touch
     content: np.ndarray  # int32, index into ContentArrays, or NO_CONTENT
     home_content: np.ndarray  # int32, content at first touch
@@ -82,7 +79,6 @@ class VmArrays(NamedTuple):
 
     start: np.ndarray  # int64, shape (n_vms + 1,), first page
     key: np.ndarray  # uint32, draw key
-    clock_unit: np.ndarray  # float64, clock units per unit of the popularity law's time
     shares: np.ndarray  # float64
     reservation: np.ndarray  # int64 [pages]
     limit: np.ndarray  # int64 [pages]
@@ -98,7 +94,6 @@ class VmArrays(NamedTuple):
     active_slow: np.ndarray  # float64 [pages], slow average of the touched pages
     target: np.ndarray  # int64 [pages], entitlement to guest memory
     scan_cursor: np.ndarray  # int64, next page of a sequential scan
-    strata_per_page: np.ndarray  # float64, popularity strata per rank
 
 
 class HostArrays(NamedTuple):
@@ -125,7 +120,6 @@ class Knobs(NamedTuple):
     slow_gain: float
     pages_per_block: int
     shared_write_below: int
-    drift_per_tick: float
     is_sharing: bool
     is_sequential_scan: bool
     is_two_pass: bool
@@ -133,20 +127,36 @@ class Knobs(NamedTuple):
     is_swapping: bool
     is_lru: bool
     is_large: bool
+    is_quiet: bool
 
 
-class TouchPlan(NamedTuple):
+class TouchProcess(NamedTuple):
+    """The popularity law as one VM's touches need it. `gap` is the mean time between touches by stratum of rank."""
+
+    gap: np.ndarray  # float64, shape (N_STRATA,), in units of the law's time
+    exponential: np.ndarray  # float64, shape (N_EXPONENTIAL,), unit-exponential draws
+    clock_unit: float  # clock units per unit of the law's time
+    drift_per_tick: float  # share of granted pages that get a new rank
+
+
+class TouchScratch(NamedTuple):
+    """Work arrays of `draw_touches`, one entry per page of the VM."""
+
+    due: np.ndarray  # uint32, touch clock at which the page is touched next
+    rank: np.ndarray  # int32, popularity rank, 0 = hottest
+
+
+class DemandPlan(NamedTuple):
     """Demand of the host's VMs as the kernels need it.
 
-    `clock` is the VM's touch clock at the end of each tick, `granted` the pages touched since power-on (-1 = off).
-    `gap` is the mean time between touches by popularity stratum, `exponential` the table of unit-exponential draws,
-    `age_bucket` sorts pages by age without a logarithm per page.
+    The pages that VM v touches in tick t are `touched_page[touched_start[v, t] : touched_start[v, t + 1]]`, numbered
+    within the VM. `active` is the traced active memory, `age_bucket` sorts pages by age without a logarithm per page.
     """
 
-    clock: np.ndarray  # uint32, shape (n_vms, n_ticks)
-    granted: np.ndarray  # int32, shape (n_vms, n_ticks)
-    gap: np.ndarray  # float64, shape (N_STRATA,)
-    exponential: np.ndarray  # float64, shape (N_EXPONENTIAL,)
+    granted: np.ndarray  # int32, shape (n_vms, n_ticks), pages touched since power-on; -1 = off
+    active: np.ndarray  # float64, shape (n_vms, n_ticks), pages touched within the tick, expected
+    touched_page: np.ndarray  # int32
+    touched_start: np.ndarray  # int64, shape (n_vms, n_ticks + 1)
     age_bucket: np.ndarray  # uint8, shape (n_ticks + 1,), bucket of an age: 0, 1, 2-3, 4-7, ... ticks
 
 
@@ -158,4 +168,4 @@ class Stack(NamedTuple):
     vms: VmArrays
     host: HostArrays
     knobs: Knobs
-    plan: TouchPlan
+    plan: DemandPlan

@@ -4,8 +4,7 @@ Victims are random within VMs above their target (ESXi) or the host's least rece
 with a frame of their own are taken. Not modelled: replacement inside the compression cache, clustering of writes.
 """
 
-from numba import njit
-
+from planner.kernels.compiled import kernel
 from planner.kernels.draws import PURPOSE_VICTIM, draw_u32
 from planner.kernels.frames import break_block, free_frames, move_page
 from planner.kernels.sharing import try_share
@@ -19,12 +18,12 @@ from planner.kernels.state import (
 )
 
 
-@njit(cache=True)
+@kernel
 def _resident(vms, v):
     return vms.counts[v, PRIVATE] + vms.counts[v, SHARED]
 
 
-@njit(cache=True)
+@kernel
 def evict_page(stack, v, i):
     """Take the frame of private page `i`: share it if its content is known, else compress, else swap. In place.
 
@@ -49,7 +48,7 @@ def evict_page(stack, v, i):
     return False
 
 
-@njit(cache=True)
+@kernel
 def page_out_vm(stack, v, want, tick):
     """Page out up to `want` random private pages of VM `v`, down to its reservation. Returns pages taken.
 
@@ -75,7 +74,7 @@ def page_out_vm(stack, v, want, tick):
     return taken
 
 
-@njit(cache=True)
+@kernel
 def page_out_random(stack, want, tick):
     """Page out about `want` frames from VMs in proportion to what they hold above their target. In place."""
     vms = stack.vms
@@ -103,7 +102,7 @@ def page_out_random(stack, want, tick):
                 page_out_vm(stack, v, min(over, missing * over // held + 1), tick)
 
 
-@njit(cache=True)
+@kernel
 def page_out_lru(stack, want, tick):
     """Page out about `want` frames, the host's least recently touched pages first. Changes in place."""
     pages, buckets, counts = stack.pages, stack.plan.age_bucket, stack.host.victim_counts
@@ -117,7 +116,7 @@ def page_out_lru(stack, want, tick):
             _page_out_bucket(stack, bucket, goal, tick)
 
 
-@njit(cache=True)
+@kernel
 def _page_out_bucket(stack, bucket, goal, tick):
     vms, pages, buckets = stack.vms, stack.pages, stack.plan.age_bucket
     for v in range(vms.key.size):
@@ -128,7 +127,7 @@ def _page_out_bucket(stack, bucket, goal, tick):
                 evict_page(stack, v, i)
 
 
-@njit(cache=True)
+@kernel
 def page_out(stack, want, tick):
     """Page out about `want` frames by the policy's choice of victims. Returns frames gained. Changes in place."""
     knobs = stack.knobs

@@ -75,13 +75,16 @@ def build_tlb(geometry: TlbGeometry) -> Tlb:
     return Tlb(np.zeros(offset, np.int64), np.zeros(offset, np.int64), parts, geometry.l2_holds_2m)
 
 
-@njit(cache=True)
+# The helpers are inlined: counting references to the arrays of `Tlb` at every call took half of the time.
+
+
+@njit(cache=True, inline="always")
 def tag_of(number, is_large):
     """Return the tag of a page number: never 0, different for the two page sizes."""
     return (number << 1) + (2 if is_large else 1)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def touch_entry(tlb, part, number, is_large):
     """Look in one part; a hit becomes the most recently used entry of its set. Changes `tlb` in place.
 
@@ -93,15 +96,20 @@ def touch_entry(tlb, part, number, is_large):
     ways = tlb.parts[part, WAYS]
     start = tlb.parts[part, OFFSET] + (number % tlb.parts[part, SETS]) * ways
     tag = tag_of(number, is_large)
-    for i in range(start, start + ways):
-        if tlb.tags[i] == tag:
-            frame = tlb.frames[i]
-            push_front(tlb, start, i, tag, frame)
-            return frame
-    return NOT_FOUND
+    tags = tlb.tags[start : start + ways]
+    # No early exit: so the loop becomes vector compares, and a fully associative level costs a third less.
+    found = NOT_FOUND
+    for i in range(ways):
+        if tags[i] == tag:
+            found = i
+    if found == NOT_FOUND:
+        return NOT_FOUND
+    frame = tlb.frames[start + found]
+    push_front(tlb, start, start + found, tag, frame)
+    return frame
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def insert_entry(tlb, part, number, is_large, frame):
     """Put an entry that is not there yet in front of its set; the last one falls out. Changes `tlb` in place."""
     ways = tlb.parts[part, WAYS]
@@ -109,7 +117,7 @@ def insert_entry(tlb, part, number, is_large, frame):
     push_front(tlb, start, start + ways - 1, tag_of(number, is_large), frame)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def push_front(tlb, first, last, tag, frame):
     """Move entries first..last-1 one place back and write an entry at `first`. Changes `tlb` in place."""
     for i in range(last, first, -1):
@@ -166,7 +174,7 @@ def flush_tlb(tlb):
     tlb.tags[:] = 0
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def physical_address(frame, address, shift):
     """Return the physical address, in bytes, of `address` in a frame of 2 ** shift bytes."""
     return (frame << shift) | (address & ((1 << shift) - 1))

@@ -11,8 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from planner.kernels.draws import build_exponential_table
-from planner.kernels.state import N_AGE_BUCKETS, N_STRATA, TouchPlan
+from planner.kernels.state import N_STRATA
 from planner.units import PAGE_BYTES
 from planner.workload.fleet import Demand, VmTable
 from planner.workload.popularity import PopularityLaw
@@ -38,6 +37,8 @@ class TouchSchedule:
         Touch clock at the end of each tick.
     granted_pages : int32 array, shape (n_vms, n_ticks)
         Sampled pages touched since power-on; -1 while off.
+    active_pages : float64 array, shape (n_vms, n_ticks)
+        Sampled pages touched within the tick, expected; 0 while off.
     clock_unit : float64 array, shape (n_vms,)
         Clock units per unit of the law's time.
     gap : float64 array, shape (N_STRATA,)
@@ -47,18 +48,9 @@ class TouchSchedule:
     n_pages: np.ndarray
     clock: np.ndarray
     granted_pages: np.ndarray
+    active_pages: np.ndarray
     clock_unit: np.ndarray
     gap: np.ndarray
-
-    def take(self, vm_idx: np.ndarray) -> TouchPlan:
-        """Return the plan of the VMs `vm_idx` (int array) for the kernels."""
-        return TouchPlan(
-            clock=self.clock[vm_idx],
-            granted=self.granted_pages[vm_idx],
-            gap=self.gap,
-            exponential=build_exponential_table(),
-            age_bucket=_age_buckets(self.clock.shape[1]),
-        )
 
 
 def count_pages(configured_bytes: np.ndarray, page_scale: int) -> np.ndarray:
@@ -104,15 +96,10 @@ def build_touch_schedule(vms: VmTable, demand: Demand, law: PopularityLaw, page_
         n_pages=n_pages,
         clock=np.rint(law_time * clock_unit[:, None]).astype(np.uint32),
         granted_pages=np.where(is_on, granted, -1).astype(np.int32),
+        active_pages=np.where(is_on, touched_share * granted, 0.0),
         clock_unit=clock_unit,
         gap=_strata() ** law.alpha,
     )
-
-
-def _age_buckets(n_ticks: int) -> np.ndarray:
-    bits = np.array([age.bit_length() for age in range(n_ticks + 1)])
-    buckets: np.ndarray = np.minimum(bits, N_AGE_BUCKETS - 1).astype(np.uint8)
-    return buckets
 
 
 def _strata() -> np.ndarray:

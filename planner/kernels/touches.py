@@ -1,0 +1,106 @@
+"""Which pages a VM touches in each tick: the touch process, drawn once per VM and replayed on every host.
+
+Page r of n is touched as a Poisson process on the VM's touch clock with mean gap ((r + 0.5) / n) ** alpha, so the next
+touch is drawn once and compared with the clock: an untouched page costs one comparison a tick. Touches depend on the VM
+alone, not on host, policy or scenario: sweeps draw them once and pay only for the pages touched. Several touches
+within a tick count once.
+"""
+
+import math
+
+import numpy as np
+
+from planner.kernels.compiled import kernel
+from planner.kernels.draws import (
+    PURPOSE_DRIFT_A,
+    PURPOSE_DRIFT_B,
+    PURPOSE_DRIFT_COUNT,
+    PURPOSE_DUE,
+    draw_u32,
+)
+from planner.kernels.state import N_STRATA
+
+NEVER_DUE = np.uint32(0xFFFFFFFF)
+_NEVER_AS_FLOAT = 4294967295.0
+
+
+@kernel
+def due_after(clock, draw, mean_gap, exponential):
+    """Return the clock of the next touch, uint32: `clock` plus an exponential gap. All in clock units."""
+    due = clock + exponential[draw >> np.uint32(22)] * mean_gap + 1.0
+    return NEVER_DUE if due >= _NEVER_AS_FLOAT else np.uint32(due)
+
+
+@kernel
+def draw_touches(key, clock, granted, process, scratch, out_page, out_start):
+    """Draw the pages that one VM touches, tick by tick, ascending within a tick.
+
+    Parameters
+    ----------
+    key : uint32
+        Draw key of the VM.
+    clock : uint32 array, shape (n_ticks,)
+        Touch clock at the end of each tick.
+    granted : int32 array, shape (n_ticks,)
+        Pages touched since power-on; -1 = off. A fall is a restart: ranks and times start anew.
+    process : TouchProcess
+        Gaps by popularity, clock unit and drift.
+    scratch : TouchScratch
+        Work arrays of n_pages entries.
+    out_page : int32 array, shape (capacity,)
+        Filled with page numbers within the VM. First touches are not in it: they are where `granted` grows.
+    out_start : int64 array, shape (n_ticks + 1,)
+        Filled with the range of each tick in `out_page`.
+
+    Returns
+    -------
+    bool
+        False where `out_page` was too short; nothing in it is valid then.
+    """
+    due, rank = scratch.due, scratch.rank
+    strata_per_page = N_STRATA / due.size
+    before = 0
+    count = 0
+    for tick in range(clock.size):
+        out_start[tick] = count
+        before = 0 if granted[tick] < before else before
+        now = clock[tick]
+        if count + before > out_page.size:
+            return False
+        for i in range(before):
+            if due[i] <= now:
+                out_page[count] = i
+                count += 1
+        for k in range(out_start[tick], count):
+            i = out_page[k]
+            mean_gap = process.gap[int((rank[i] + 0.5) * strata_per_page)] * process.clock_unit
+            due[i] = due_after(now, draw_u32(key, i, tick, PURPOSE_DUE), mean_gap, process.exponential)
+        for i in range(before, granted[tick]):
+            rank[i] = i
+            mean_gap = process.gap[int((i + 0.5) * strata_per_page)] * process.clock_unit
+            due[i] = due_after(now, draw_u32(key, i, tick, PURPOSE_DUE), mean_gap, process.exponential)
+        before = max(0, granted[tick])
+        _drift(key, tick, now, before, process, scratch)
+    out_start[clock.size] = count
+    return True
+
+
+@kernel
+def _drift(key, tick, now, granted, process, scratch):
+    """Swap the ranks of a few random pairs of granted pages: the working set drifts."""
+    if granted < 2:
+        return
+    due, rank = scratch.due, scratch.rank
+    # A swap re-ranks two pages; the fractional part of the expected number is drawn.
+    expected = 0.5 * process.drift_per_tick * granted
+    swaps = math.floor(expected)
+    if draw_u32(key, 0, tick, PURPOSE_DRIFT_COUNT) < (expected - swaps) * 4294967296.0:
+        swaps += 1
+    strata_per_page = N_STRATA / due.size
+    for n in range(swaps):
+        a = int(draw_u32(key, n, tick, PURPOSE_DRIFT_A)) % granted
+        b = int(draw_u32(key, n, tick, PURPOSE_DRIFT_B)) % granted
+        rank[a], rank[b] = rank[b], rank[a]
+        for i in (a, b):
+            mean_gap = process.gap[int((rank[i] + 0.5) * strata_per_page)] * process.clock_unit
+            due[i] = due_after(now, draw_u32(key, i, tick, PURPOSE_DUE), mean_gap, process.exponential)
