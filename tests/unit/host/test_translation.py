@@ -1,0 +1,149 @@
+"""The translation table: interpolation, closed forms, the published machine, and what it promises its callers."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner.config.catalog import load_cpu
+from planner.host import translation
+from planner.host.translation import StreamAssumptions, build_translation_table, measure_native, measure_nested
+from planner.kernels.overhead import OverheadTable, interpolate_overhead
+from planner.kernels.radix import LEAF_2M, LEAF_4K, build_radix, map_pages
+from planner.kernels.tlb import flush_tlb
+from planner.kernels.walk import NestedSpace, run_nested
+from tests.oracles import translation as oracle
+
+MIB = 1024**2
+GIB = 1024**3
+SANDY_BRIDGE = load_cpu("sandy-bridge")
+SMALL_GUEST = StreamAssumptions(guest_large_fraction=0.0)
+LARGE_GUEST = StreamAssumptions(guest_large_fraction=1.0)
+
+HAND_TABLE = OverheadTable(
+    np.array([20.0, 22.0, 30.0]),
+    np.array([0.0, 0.5, 1.0]),
+    np.array([[0.0, 1.0, 2.0], [2.0, 3.0, 6.0], [4.0, 5.0, 8.0]]),
+)
+
+
+@pytest.mark.parametrize(
+    ("active_bytes", "small_fraction", "expected"),
+    [
+        (2**22, 0.5, 3.0),  # a grid point
+        (2**21, 0.0, 1.0),  # half way in log2: (0 + 2) / 2
+        (2**22, 0.75, 4.5),  # half way in fraction: (3 + 6) / 2
+        (2**24, 0.25, 3.0),  # a quarter of 22 to 30; rows give 2.5 and 4.5: 2.5 + 0.25 * 2
+        (2**10, 0.5, 1.0),  # below the table: flat
+        (2**40, 2.0, 8.0),  # above both axes: flat
+        (0, 0.5, 0.0),  # nothing is active
+    ],
+)
+def test_interpolation_by_hand(active_bytes, small_fraction, expected):
+    assert interpolate_overhead(HAND_TABLE, active_bytes, small_fraction) == pytest.approx(expected, abs=1e-12)
+    assert interpolate_overhead.py_func(HAND_TABLE, active_bytes, small_fraction) == pytest.approx(expected, abs=1e-12)
+
+
+AXIS = st.lists(st.integers(0, 60), min_size=2, max_size=6, unique=True).map(sorted)
+
+
+@settings(max_examples=80, deadline=None)
+@given(AXIS, AXIS, st.floats(0, 2.0**62), st.floats(-0.2, 1.2), st.data())
+def test_interpolation_agrees_with_the_oracle(sizes, fractions, active_bytes, small_fraction, data):
+    fractions = [value / 60 for value in fractions]
+    cells = st.lists(st.floats(0, 4), min_size=len(fractions), max_size=len(fractions))
+    grid = data.draw(st.lists(cells, min_size=len(sizes), max_size=len(sizes)))
+    table = OverheadTable(np.array(sizes, np.float64), np.array(fractions), np.array(grid))
+    ours = interpolate_overhead(table, active_bytes, small_fraction)
+    assert ours == pytest.approx(oracle.interpolate_overhead(sizes, fractions, grid, active_bytes, small_fraction))
+
+
+@pytest.mark.parametrize(
+    ("assumptions", "small_fraction", "references"),
+    [(SMALL_GUEST, 1.0, 24), (SMALL_GUEST, 0.0, 19), (LARGE_GUEST, 1.0, 19), (LARGE_GUEST, 0.0, 15)],
+)
+def test_references_per_miss_are_those_of_the_leaf_pair(assumptions, small_fraction, references):
+    measured = measure_nested(SANDY_BRIDGE, 4 * GIB, small_fraction, 1, assumptions)
+    assert measured.references_per_miss == references
+
+
+def test_uniform_visits_meet_the_closed_form():
+    """Misses are 1 - R / N with a reach R between L2 alone and L1 and L2 together; the price is plain arithmetic."""
+    assumptions = SMALL_GUEST._replace(steepest_alpha=0.0)
+    measured = measure_nested(SANDY_BRIDGE, 16 * MIB, 1.0, 1, assumptions)
+    # N = 4096 pages, R = 512 to 576: 0.859 to 0.875. Standard error sqrt(0.87 * 0.13 / 32000) = 0.0019.
+    assert 0.859 - 0.006 < measured.misses_per_visit < 0.875 + 0.006
+    assert measured.l2_hits_per_visit == pytest.approx(512 / 4096 - 64 / 4096, abs=0.02)
+    # A visit is 1390 references or 1390 / 0.35 instructions of one cycle; a miss costs 24 x 46.6 cycles, an L2 hit 7.
+    cycles = measured.misses_per_visit * 24 * 46.6 + measured.l2_hits_per_visit * 7
+    assert measured.overhead == pytest.approx(cycles / (1390 / 0.35))
+
+
+def test_calibrated_row_and_the_rows_it_predicts():
+    """Memcached, 75 GB, Sandy Bridge (Agile Paging, ISCA 2016): walk part of nested 4 KiB is fitted, two are not."""
+    fitted = measure_nested(SANDY_BRIDGE, 75 * 10**9, 1.0, 1, SMALL_GUEST)
+    assert fitted.overhead == pytest.approx(0.196, abs=0.004)
+    assert measure_nested(SANDY_BRIDGE, 75 * 10**9, 0.0, 1, LARGE_GUEST).overhead == pytest.approx(0.086, abs=0.01)
+    assert measure_native(SANDY_BRIDGE, 75 * 10**9, 1, SMALL_GUEST).overhead == pytest.approx(0.032, abs=0.002)
+
+
+def test_table_grows_with_memory_and_with_broken_large_pages():
+    grid = build_translation_table(SANDY_BRIDGE, 2.0, 1).arrays.overhead
+    # Neighbours may differ by sampling noise (about 1 %), so compare with that slack.
+    assert (np.diff(grid, axis=0) > -0.01 * grid[:-1]).all()
+    assert (np.diff(grid, axis=1) > -0.01 * grid[:, :-1]).all()
+    assert (grid[:, -1] > grid[:, 0]).all()
+    assert (grid > 0).all()
+    assert (grid < 0.3).all()
+
+
+def test_same_arguments_give_the_same_bytes_and_seeds_differ_little():
+    first = build_translation_table(SANDY_BRIDGE, 2.0, 1)
+    build_translation_table.cache_clear()
+    again = build_translation_table(SANDY_BRIDGE, 2.0, 1)
+    assert [a.tobytes() for a in first.arrays] == [a.tobytes() for a in again.arrays]
+    other = build_translation_table(SANDY_BRIDGE, 2.0, 2).arrays.overhead
+    assert not np.array_equal(other, first.arrays.overhead)
+    # At 1 GiB and more a cell's standard error is about 1 %.
+    assert np.abs(other[-4:] / first.arrays.overhead[-4:] - 1).max() < 0.06
+
+
+def test_steep_laws_are_bounded_and_flat_ones_are_not():
+    steep = build_translation_table(SANDY_BRIDGE, 2.0, 1)
+    assert steep.alpha == 0.99
+    assert np.array_equal(steep.arrays.overhead, build_translation_table(SANDY_BRIDGE, 1.3, 1).arrays.overhead)
+    flat = build_translation_table(SANDY_BRIDGE, 0.5, 1)
+    assert flat.alpha == 0.5
+    assert (flat.arrays.overhead[-1] > steep.arrays.overhead[-1]).all()
+
+
+def test_table_pickles_and_is_read_only():
+    table = build_translation_table(SANDY_BRIDGE, 2.0, 1)
+    copy = pickle.loads(pickle.dumps(table))
+    assert np.array_equal(copy.arrays.overhead, table.arrays.overhead)
+    with pytest.raises(ValueError, match="read-only"):
+        table.arrays.overhead[0, 0] = 1.0
+    assert interpolate_overhead(table.arrays, 2**39, 1.0) == table.arrays.overhead[-1, -1]
+
+
+def test_tables_of_sampled_pages_count_as_full_tables_do():
+    """Map all 8192 pages of 32 MiB in guest and host instead of the visited ones: every outcome stays the same."""
+    n_pages = 32 * MIB // 4096
+    bench = translation._build_bench(SANDY_BRIDGE, 0.99, 1, StreamAssumptions())
+    pattern = translation._PATTERNS[3]
+    sampled = translation._count_pattern(bench, 32 * MIB, (0.5,), pattern)[0]
+    ranks, n_start = translation._draw_ranks(bench, 32 * MIB, pattern)
+    assert np.unique(ranks).size < n_pages
+    translation._map_guest(bench, np.arange(n_pages), pattern)
+    blocks = np.concatenate([np.arange(8), (1 << 40) // (2 * MIB) + np.arange(n_pages // 512)])
+    is_small = translation._spread(blocks, translation._HOST_STEP, pattern.host_shift, bench.seed) < 0.5
+    host = build_radix(4, 1 << 46, 64)
+    small = (blocks[is_small, None] * 512 + np.arange(512)).ravel() * 4096
+    map_pages(host, blocks[~is_small] * 2 * MIB, blocks[~is_small] * 2 * MIB, LEAF_2M)
+    map_pages(host, small, small, LEAF_4K)
+    out = np.zeros((ranks.size, 3), np.int64)
+    flush_tlb(bench.tlb)
+    run_nested(NestedSpace(bench.guest.entries, 0, 4, host), bench.tlb, ranks * 4096, out)
+    assert translation._count(out[n_start:]).tolist() == sampled.tolist()
