@@ -88,10 +88,8 @@ def make_run(config: PlannerConfig | None = None, sensitivity: bool = True) -> S
     for scenario in scenarios:
         for replicate in range(config.sweep.replicates):
             _add_replicate(scenario, replicate, host_rows, vm_rows)
-    timelines = {
-        "scenario-003-replicate-00-esx-01": make_timeline(3),
-        "scenario-004-replicate-00-esx-02": make_timeline(4),
-    }
+    last = [item["id"] for item in scenarios if item["role"] == "sweep"][-2:]
+    timelines = {f"scenario-{number:03d}-replicate-00-esx-01": make_timeline(number) for number in last}
     hosts = pd.DataFrame(host_rows, columns=[column.name for column in HOST_COLUMNS])
     vms = pd.DataFrame(vm_rows, columns=[column.name for column in VM_COLUMNS])
     return SyntheticRun(hosts, vms, scenarios, config, timelines)

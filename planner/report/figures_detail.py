@@ -82,16 +82,16 @@ def slowdown_figure(table: pd.DataFrame, recommended_ratio: float | None) -> go.
         part = table[(table["overcommit_ratio"] == ratio) & (table["share"] > 0)]
         label = format_ratio(ratio)
         figure.add_scatter(
-            x=part["slowdown_less_one"], y=part["share"], name=label, mode="lines",
+            x=part["slowdown_less_one"], y=100 * part["share"], name=label, mode="lines",
             line={"color": ratio_color(position, at, len(ratios)), "width": 3 if position == at else 1.6,
                   "dash": "solid" if at is None or position >= at else "dot"},
-            hovertemplate=f"ratio {label}: %{{y:.3%}} of VM-ticks slower than +%{{x:.3%}}<extra></extra>",
+            hovertemplate=f"ratio {label}: %{{y:.3~g}} % of VM-ticks slower than +%{{x:.3~%}}<extra></extra>",
         )  # fmt: skip
     lowest = float(table.loc[table["share"] > 0, "share"].min()) if (table["share"] > 0).any() else 1e-4
+    bottom = np.log10(max(100 * lowest, 1e-4)) - 0.1
     figure.update_yaxes(
-        axis("share of VM-ticks slower", type="log", range=[np.log10(max(lowest, 1e-6)) - 0.1, 0.05], tickformat=".4~%",
-             dtick=1)
-    )  # fmt: skip
+        axis("share of VM-ticks slower", type="log", range=[bottom, 2.05], tickformat="~g", ticksuffix=" %", dtick=1)
+    )
     figure.update_xaxes(
         axis("slowdown", type="log", tickvals=list(_SLOWDOWN_TICKS), ticktext=list(_SLOWDOWN_TICKS.values()))
     )
@@ -111,11 +111,11 @@ def translation_figure(table: pd.DataFrame) -> go.Figure:
     labels = [format_ratio(value) for value in table["overcommit_ratio"]]
     for row, column, text in ((1, "overhead", "translation overhead"), (2, "small_mapped", "in 4 KiB mappings")):
         figure.add_scatter(
-            x=labels, y=table[column], mode="lines+markers", name=text, line={"color": ACCENT, "width": 2.2},
-            marker={"size": 7}, hovertemplate=f"{text} at %{{x}}: %{{y:.2%}}<extra></extra>", row=row, col=1,
+            x=labels, y=100 * table[column], mode="lines+markers", name=text, line={"color": ACCENT, "width": 2.2},
+            marker={"size": 7}, hovertemplate=f"{text} at %{{x}}: %{{y:.3~g}} %<extra></extra>", row=row, col=1,
         )  # fmt: skip
-    figure.update_yaxes(axis("walk time ÷ CPU time", rangemode="tozero", tickformat=".3~%"), row=1, col=1)
-    figure.update_yaxes(axis("granted in 4 KiB pages", range=[0, 1.05], tickformat=".0%"), row=2, col=1)
+    figure.update_yaxes(axis("walk time ÷ CPU time", rangemode="tozero", ticksuffix=" %"), row=1, col=1)
+    figure.update_yaxes(axis("granted in 4 KiB pages", range=[0, 105], ticksuffix=" %"), row=2, col=1)
     figure.update_xaxes(type="category", fixedrange=True, showgrid=False)
     figure.update_xaxes(axis("overcommit ratio", type="category", showgrid=False), row=2, col=1)
     return figure

@@ -3,6 +3,7 @@
 The bytes of the page are a function of the run directory alone: no clock, no random ids, no set order.
 """
 
+import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -36,6 +37,8 @@ from planner.report.sections_detail import (
 )
 from planner.report.sections_facts import assumptions_section, fleet_line, provenance_section
 from planner.results.read import RunTables, read_run
+
+_UNIT_SPACE = re.compile(r"(?<=\d) (?=(?:%|[KMGTP]iB|B|VMs?|hosts?|replicates?|days|min|h)\b|%)")
 
 
 def render_report(run_dir: Path, out: Path) -> None:
@@ -128,9 +131,15 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.PackageLoader("planner.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_keep_units,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _keep_units(value: object) -> object:
+    """Keep a number and its unit on one line."""
+    return _UNIT_SPACE.sub("\N{NO-BREAK SPACE}", value) if type(value) is str else value
 
 
 def _asset(name: str) -> str:

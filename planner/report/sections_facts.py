@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from planner.analysis.wording import format_percent
 from planner.config.hypervisor import HypervisorSpec
@@ -23,14 +24,14 @@ def assumptions_section(config: PlannerConfig) -> Section:
     texts = _texts()
     rows = [_assumption_row(name, config.workload, texts["workload"]) for name in WorkloadSpec.model_fields]
     workload = TableBlock(
-        id="assumptions",
+        id="workload-table",
         caption="Workload",
         columns=("assumption", "value", "set by", "rests on"),
         rows=tuple(rows),
         text_columns=4,
     )
     policy = TableBlock(
-        id="policy",
+        id="policy-table",
         caption=f"Hypervisor policy (preset {config.hypervisor.preset})",
         columns=("setting", "value", "meaning"),
         rows=tuple(_policy_rows(config.hypervisor)),
@@ -104,7 +105,7 @@ def _policy_rows(hypervisor: HypervisorSpec) -> list[tuple[Cell, ...]]:
         value = getattr(hypervisor, name)
         if name == "preset":
             continue
-        if hasattr(value, "model_fields"):
+        if isinstance(value, BaseModel):
             for inner, inner_field in type(value).model_fields.items():
                 path = f"{name}.{inner}"
                 rows.append((Cell(path), Cell(_setting(value, inner)), Cell(inner_field.description or "")))
