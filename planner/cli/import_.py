@@ -83,9 +83,10 @@ def _lines(fleet: "FleetFiles") -> list[str]:
     first = _utc(found.first_time_s)
     last = _utc(found.first_time_s + (found.n_ticks - 1) * found.tick_s)
     days = found.n_ticks * found.tick_s / 86400
+    span = f"{days:.4g} day" + ("" if days == 1 else "s")
     lines = [
         f"Imported {found.n_vms} VMs from {fleet.info.source}",
-        f"  time          {first} to {last} ({days:.4g} days), tick {format_seconds(found.tick_s)}",
+        f"  time          {first} to {last} ({span}), tick {format_seconds(found.tick_s)}",
         f"  configured    {format_bytes(found.configured_bytes)} in all",
         f"  granted       {found.granted_fraction:.1%} of configured on average; "
         f"sum of peaks ÷ peak of sum {found.granted_peaks_ratio:.2f}",

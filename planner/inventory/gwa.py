@@ -117,7 +117,7 @@ def _assumptions(guesses: list[SizeGuess]) -> tuple[str, ...]:
         "percent": "from active memory given in KB and in per cent",
         "granted": "rounded up from the largest granted memory",
     }
-    sizes = "; ".join(f"{count} VMs {how[source]}" for source, count in counts.items() if count)
+    sizes = "; ".join(f"{count} of {len(guesses)} VMs {how[source]}" for source, count in counts.items() if count)
     return (
         '"Memory usage [KB]" is read as active memory, "Memory capacity provisioned [KB]" as granted memory, KB as KiB',
         f"configured memory is inferred: {sizes}",
