@@ -22,7 +22,7 @@ from planner.workload.profiles import PROFILE_QUANTILES
 from planner.workload.statistics import QUANTILES, summarize_demand
 
 LARGEST_MIB = 262_144
-"""VMs above are left out: one idle VM of 512 GiB would be a third of the fleet's never-touched headroom."""
+"""VMs above are left out: one idle VM of 512 GiB would be a tenth of the fleet's configured memory."""
 RESTART_AGES_S = (300.0, 3600.0, 86_400.0, 604_800.0)
 WINDOWS = (("2013-07", 0), ("2013-08", 0), ("2013-08", 4032))
 WINDOW_TICKS = 4032

@@ -16,8 +16,8 @@ SIZE_EDGES_MIB = (512, 2048, 6144, 12_288, 24_576, 49_152)
 LEAST_LEAF_VMS = 5
 """A class of single VMs is split only if both parts keep so many."""
 GRANTED_SPLIT_FRACTION = 0.9
-TENANT_CORRELATION = 0.2
-"""Groups whose sums correlate more than this belong to one tenant."""
+TENANT_CORRELATION = 0.15
+"""Groups whose sums correlate more than this in every month belong to one tenant."""
 LAG_TICKS = (1, 2, 3, 6, 12, 36, 72, 144, 288, 432, 576, 2016)
 MOST_COMMON = 0.99
 """Most of the latent variance that a group may have in common."""
@@ -216,11 +216,21 @@ def _tenants(features: _Features, members: dict[str, list[int]]) -> dict[str, st
     """Give each group the name of its tenant: the first of the groups whose sums go together."""
     tenants = {group: group for group in sorted(members)}
     sums = {group: features.centred[rows].sum(axis=0) for group, rows in members.items()}
+    starts = sorted(features.fleet.month_start.values())[1:]
     for first, second in itertools.combinations(sorted(members), 2):
-        if np.corrcoef(sums[first], sums[second])[0, 1] > TENANT_CORRELATION:
+        months = zip(np.split(sums[first], starts), np.split(sums[second], starts), strict=True)
+        if min(_correlation(one, other) for one, other in months) > TENANT_CORRELATION:
             joined = tenants[first]
             tenants = {group: joined if tenant == tenants[second] else tenant for group, tenant in tenants.items()}
     return tenants
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Correlation where both were recorded (the sums are 0 elsewhere); 0 when one never changes."""
+    both = (first != 0) & (second != 0)
+    if both.sum() < WINDOW_TICKS or first[both].std() == 0 or second[both].std() == 0:
+        return 0.0
+    return float(np.corrcoef(first[both], second[both])[0, 1])
 
 
 def _cross_correlation(centred: np.ndarray, rows: list[int], others: list[int]) -> float:
