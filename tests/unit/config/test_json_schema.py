@@ -2,15 +2,19 @@
 
 import json
 import re
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from planner.cli.schema import schema_command
 from planner.config.fields import walk_models
 from planner.config.json_schema import config_json_schema
+from planner.config.load import load_raw
 from planner.config.spec import PlannerConfig
 
 SCHEMA = config_json_schema()
+EXAMPLES = sorted((Path(__file__).parents[3] / "cluster_configs").glob("*.yaml"))
 
 
 def test_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,3 +52,15 @@ def test_every_field_is_described(model) -> None:
     for name, field in model.model_fields.items():
         assert field.description, f"{model.__name__}.{name}"
     assert model.__doc__
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_are_valid_for_editors_too(path: Path) -> None:
+    jsonschema.Draft202012Validator(SCHEMA).validate(load_raw(path).values)
+
+
+@pytest.mark.parametrize("change", [{"horizonn": "1 day"}, {"horizon": 5}, {"hypervisor": "esx"}, {"tick": "5 GiB"}])
+def test_editors_see_what_check_sees(change: dict) -> None:
+    values = {**load_raw(EXAMPLES[0]).values, **change}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(SCHEMA).validate(values)
