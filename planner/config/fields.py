@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, get_args
 
+import yaml
 from pydantic import BaseModel, PlainSerializer, WithJsonSchema
 from pydantic.fields import FieldInfo
 
@@ -38,10 +39,17 @@ def written_default(field: FieldInfo) -> Any:
     return list(field.default) if isinstance(field.default, tuple) else field.default
 
 
+def written_value(value: Any) -> str:
+    """Write a value on one line as YAML would have it, text without quotes."""
+    if isinstance(value, list | dict):
+        return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000).strip()
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def written_example(field: FieldInfo) -> str:
     """Give a value that the field takes: its default, else an example of its kind; empty when there is neither."""
     if isinstance(field.default, str | int | float | tuple):
-        return str(written_default(field))
+        return written_value(written_default(field))
     for item in field.metadata:
         if isinstance(item, WithJsonSchema) and item.json_schema and item.json_schema.get("examples"):
             return str(item.json_schema["examples"][0])

@@ -117,8 +117,8 @@ class FleetSpec(Spec):
         Discriminator(
             _vms_kind,
             custom_error_type="vms_kind",
-            custom_error_message="says not clearly where the VMs come from; "
-            "write one of {{generate: managed-hosting, count: 450}}, {{fleet: DIRECTORY}} or a list of VMs",
+            custom_error_message="does not say where the VMs come from; "
+            "write one of {generate: managed-hosting, count: 450}, {fleet: DIRECTORY} or a list of VMs",
         ),
     ] = Field(description="Generated, imported or listed VMs")
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from planner.config.fields import models_in, written_example
+from planner.config.fields import models_in, written_example, written_value
 from planner.config.paths import Loc, format_path, get_value
 from planner.config.spec import PlannerConfig
 from planner.config.suggest import nearest_name
@@ -45,6 +45,8 @@ def explain(error: ShapeError) -> Issue:
     path = format_path(error.loc)
     if error.got is None and error.kind != "missing":
         return Issue(path, "has no value", _wanted(error))
+    if error.loc[:2] == ("sweep", "axes") and isinstance(error.loc[-1], int):
+        return Issue(path, f"{_show(error.got)} is not a plain value", "axes take true, false, numbers and text")
     message, hint = _EXPLAIN.get(error.kind, _explain_other)(error)
     return Issue(path, message, hint)
 
@@ -86,9 +88,7 @@ def _resolve(raw_loc: Loc) -> tuple[Loc, FieldInfo | None, list[type[BaseModel]]
 
 
 def _show(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    text = f'"{value}"' if isinstance(value, str) else written_value(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -115,6 +115,11 @@ def _explain_unknown(error: ShapeError) -> tuple[str, str]:
 def _explain_value(error: ShapeError) -> tuple[str, str]:
     message, _, hint = error.message.partition("; ")
     return message, hint
+
+
+def _explain_vms(error: ShapeError) -> tuple[str, str]:
+    message, hint = _explain_value(error)
+    return f"{_show(error.got)} {message}", hint
 
 
 def _explain_choice(error: ShapeError) -> tuple[str, str]:
@@ -183,7 +188,7 @@ _EXPLAIN: dict[str, Callable[[ShapeError], tuple[str, str]]] = {
     "missing": _explain_missing,
     "extra_forbidden": _explain_unknown,
     "value_error": _explain_value,
-    "vms_kind": _explain_value,
+    "vms_kind": _explain_vms,
     "literal_error": _explain_choice,
     "greater_than": _explain_bound,
     "greater_than_equal": _explain_bound,
