@@ -18,14 +18,14 @@ def infer_tick_s(times_s: Sequence[np.ndarray], place: str) -> int:
     Parameters
     ----------
     times_s : sequence of int64 arrays
-        Time stamps of each series, ascending. [s]
+        Time stamps of each series, in any order. [s]
 
     Raises
     ------
     InputError
         No series has two samples, or the usual step is not within 5 % of a divisor of a day.
     """
-    steps = [np.diff(times) for times in times_s if len(times) > 1]
+    steps = [np.diff(np.unique(times)) for times in times_s if len(times) > 1]
     if not steps:
         raise InputError(place, "no series has two samples", "expected a sample per tick over at least two ticks")
     step_s = float(np.percentile(np.concatenate(steps), 25, method="lower"))

@@ -39,9 +39,9 @@ def import_gwa(source: Path, progress: Progress = no_progress) -> FleetFiles:
     InputError
         Missing, not a zip file, no CSV inside, a broken file, or a column missing.
     """
-    by_name, warnings = _read_all(source, progress)
-    tick_s = infer_tick_s([samples.times_s for samples in by_name.values()], str(source))
-    series = [_VmSeries(name, samples, snap_to_grid(samples.times_s, tick_s)) for name, samples in by_name.items()]
+    files_of, warnings = _read_all(source, progress)
+    tick_s = infer_tick_s([samples.times_s for files in files_of.values() for samples in files], str(source))
+    series = [_join(name, files, tick_s) for name, files in files_of.items()]
     first = min(int(vm.ticks.min()) for vm in series)
     n_ticks = max(int(vm.ticks.max()) for vm in series) - first + 1
     doubles = sum(len(vm.ticks) - len(np.unique(vm.ticks)) for vm in series)
@@ -65,8 +65,8 @@ def import_gwa(source: Path, progress: Progress = no_progress) -> FleetFiles:
     )
 
 
-def _read_all(source: Path, progress: Progress) -> tuple[dict[str, Samples], list[str]]:
-    """Read every file and join the months of each VM."""
+def _read_all(source: Path, progress: Progress) -> tuple[dict[str, list[Samples]], list[str]]:
+    """Read every file, by VM; drop the VMs that were never on."""
     folder = GwaFolder(source)
     parts: dict[tuple[str, str], list[Samples]] = {}
     try:
@@ -77,26 +77,27 @@ def _read_all(source: Path, progress: Progress) -> tuple[dict[str, Samples], lis
         folder.close()
     has_data_sets = len({dataset for dataset, _ in parts}) > 1
     width = max(len(stem) for _, stem in parts)
-    joined: dict[str, Samples] = {}
+    files_of: dict[str, list[Samples]] = {}
     silent = []
-    for (dataset, stem), months in parts.items():
+    for (dataset, stem), files in parts.items():
         name = f"vm{stem.zfill(width)}" if stem.isdigit() else stem
         name = f"{dataset or 'top'}/{name}" if has_data_sets else name
-        samples = _join(months)
-        if np.isnan(samples.granted_bytes).all():
+        if all(np.isnan(samples.granted_bytes).all() for samples in files):
             silent.append(name)
         else:
-            joined[name] = samples
-    if not joined:
+            files_of[name] = files
+    if not files_of:
         raise InputError(str(source), "no file holds a sample of a running VM", "expected granted memory above 0")
     shown = ", ".join(silent[:3]) + (", ..." if len(silent) > 3 else "")
-    return joined, [f"{len(silent)} of {len(parts)} VMs were never on and are left out: {shown}"] if silent else []
+    return files_of, [f"{len(silent)} of {len(parts)} VMs were never on and are left out: {shown}"] if silent else []
 
 
-def _join(months: list[Samples]) -> Samples:
-    joined = Samples(*(np.concatenate(columns) for columns in zip(*months, strict=True)))
+def _join(name: str, files: list[Samples], tick_s: int) -> _VmSeries:
+    """Join a VM's files in order of time. Each is snapped by itself: its phase may differ from the others'."""
+    ticks = np.concatenate([snap_to_grid(samples.times_s, tick_s) for samples in files])
+    joined = Samples(*(np.concatenate(columns) for columns in zip(*files, strict=True)))
     order = np.argsort(joined.times_s, kind="stable")
-    return Samples(*(column[order] for column in joined))
+    return _VmSeries(name, Samples(*(column[order] for column in joined)), ticks[order])
 
 
 def _guess_size(samples: Samples, tick_s: int) -> SizeGuess:

@@ -175,7 +175,7 @@ def lay_out(blocks: list[Block], names: list[str], span: tuple[int, int, int]) -
 def find_span(blocks: list[Block], tick_s: int | None) -> tuple[int, int, int]:
     """Find the grid that holds all blocks: first tick, number of ticks, length of a tick [s]."""
     if tick_s is None:
-        stamps = [np.unique(block.times_s[rows]) for block in blocks for rows in _rows_by_clock(block)]
+        stamps = [block.times_s[rows] for block in blocks for rows in _rows_by_clock(block)]
         tick_s = infer_tick_s(stamps, blocks[0].place)
     ticks = [_ticks(block, tick_s) for block in blocks if len(block.times_s)]
     first = min(int(numbers.min()) for numbers in ticks)

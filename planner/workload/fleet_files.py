@@ -190,8 +190,7 @@ def read_fleet(directory: Path) -> FleetFiles:
     InputError
         A file is missing, broken, of another version, or does not fit the others.
     """
-    about = _read_info(directory)
-    info, n_ticks = about
+    info, n_ticks = _read_info(directory)
     vms = _read_vms(directory / "vms.parquet")
     names = [vm.name for vm in vms]
     series = {}
@@ -203,12 +202,12 @@ def read_fleet(directory: Path) -> FleetFiles:
     return FleetFiles(info, vms, series["active"], series["granted"], series.get("cpu"))
 
 
-def read_table(path: Path, columns: list[str] | None = None) -> Any:
-    """Read a Parquet file into a pyarrow Table; InputError when it is missing, truncated or no Parquet."""
+def _read_table(path: Path) -> Any:
+    """Read a Parquet file into a pyarrow Table."""
     if not path.is_file():
         raise InputError(str(path), "no such file", _NOT_A_FLEET)
     try:
-        return pq.read_table(path, columns=columns, memory_map=True)
+        return pq.read_table(path, memory_map=True)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(str(path), f"not a whole Parquet file ({reason})", "copy or import it again") from error
@@ -288,7 +287,7 @@ def _read_info(directory: Path) -> tuple[FleetInfo, int]:
 
 
 def _read_vms(path: Path) -> tuple[VmRecord, ...]:
-    table = read_table(path)
+    table = _read_table(path)
     missing = [field.name for field in _VM_SCHEMA if field.name not in table.column_names]
     if missing:
         raise InputError(str(path), f"lacks the columns {', '.join(missing)}", "import the fleet again")
@@ -329,7 +328,7 @@ def _check_shapes(fleet: FleetFiles, place: Path) -> None:
 
 
 def _read_series(path: Path, names: list[str], info: FleetInfo, n_ticks: int) -> np.ndarray:
-    table = read_table(path)
+    table = _read_table(path)
     columns = [name for name in table.column_names if name != TIME_COLUMN]
     if len(columns) == len(table.column_names):
         raise InputError(str(path), f'lacks the column "{TIME_COLUMN}"', "import the fleet again")

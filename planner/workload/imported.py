@@ -61,6 +61,7 @@ class ImportedSource:
     def __init__(self, fleet_dir: Path, horizon_s: float, tick_s: float, seed: int) -> None:
         fleet = read_fleet(fleet_dir)
         self.vms = fleet.vm_table()
+        self.info = fleet.info
         self._place = str(fleet_dir)
         self._seed = seed
         self._tick_s = tick_s

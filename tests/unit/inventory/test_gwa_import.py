@@ -63,6 +63,23 @@ def test_zip_reads_as_the_directory_does(archive, tmp_path):
     np.testing.assert_array_equal(fleet.granted_bytes, same.granted_bytes)
 
 
+def test_each_file_has_its_own_phase(tmp_path):
+    # 10 or 11 s past the tick in July, 245 or 246 s in August: one phase for both would misplace some of either.
+    july = [JULY + 300 * i + 10 + i % 2 for i in range(20)]
+    august = [JULY + 300 * i + 245 + i % 2 for i in range(20, 40)]
+    write(tmp_path / "2013-7/1.csv", HEADER + rows(july))
+    write(tmp_path / "2013-8/1.csv", HEADER + rows(august))
+    fleet = import_gwa(tmp_path)
+    assert fleet.active_bytes.shape == (1, 40)
+    assert not np.isnan(fleet.active_bytes).any()
+    assert fleet.info.warnings == ()
+
+
+def test_files_need_not_be_sorted(tmp_path):
+    write(tmp_path / "1.csv", HEADER + rows([JULY + 600], 300) + rows([JULY], 100) + rows([JULY + 300], 200))
+    np.testing.assert_allclose(import_gwa(tmp_path).granted_bytes / KIB, [[100, 200, 300]])
+
+
 def test_same_numbers_in_two_data_sets_are_two_vms(archive):
     write(archive.parent / "fastStorage/2013-8/1.csv", HEADER + rows([JULY, JULY + 300]))
     names = [vm.name for vm in import_gwa(archive.parent).vms]
