@@ -1,17 +1,13 @@
 """Compile the simulation kernels once, before workers start: otherwise every worker would compile them for itself.
 
-numba keeps compiled kernels on disk, in the folder that NUMBA_CACHE_DIR names. A marker file there says for which
-kernels, compiler and processor that was done, so that the user is told of the wait only when there is one.
+numba keeps compiled kernels on disk, in the folder that NUMBA_CACHE_DIR names. A marker file there
+says that it was done, so that the user is told of the wait only when there is one.
 """
 
-import hashlib
 import os
 import pickle
-import platform
-from importlib.metadata import version
 from pathlib import Path
 
-import planner.kernels
 from planner.fleet.base import SimFactory
 from planner.host.problem import HostProblem
 from planner.workload.source import DemandSource
@@ -51,13 +47,6 @@ def _as_in_worker(source: DemandSource) -> DemandSource:
 
 
 def _marker() -> Path | None:
+    # The folder belongs to one state of the kernels (planner.cli.environment); where the user chose it, so does he.
     folder = os.environ.get("NUMBA_CACHE_DIR")
-    if not folder:
-        return None
-    digest = hashlib.sha256()
-    for path in sorted(Path(planner.kernels.__path__[0]).glob("*.py")):
-        status = path.stat()
-        digest.update(f"{path} {status.st_mtime_ns} {status.st_size}\n".encode())
-    for name in (version("numba"), version("numpy"), platform.python_version(), platform.processor(), platform.node()):
-        digest.update(f"{name}\n".encode())
-    return Path(folder) / f"compiled-{digest.hexdigest()[:16]}"
+    return Path(folder) / "compiled" if folder else None

@@ -64,6 +64,8 @@ def inflate(stack, v, want, tick):
     and anonymous pages by age. A guest that pages out memory which the host had swapped makes the host read it back
     first (double paging).
     """
+    if want <= 0:
+        return 0
     counts = stack.host.victim_counts
     _count_by_preference(stack, v, tick)
     n_free = counts[:N_AGE_BUCKETS].sum()

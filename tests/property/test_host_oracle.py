@@ -1,0 +1,172 @@
+"""The compiled stack and its plain twin agree page by page, tick by tick, on random small hosts."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from planner.config.hypervisor import HypervisorSpec
+from planner.config.spec import SloSpec, WorkloadSpec
+from planner.host.invariants import find_violation
+from planner.host.problem import HostHardware, HostProblem, SwapDevice
+from planner.host.simulator import HostSim, translation_table
+from planner.kernels import state
+from planner.kernels.account import step_account
+from planner.kernels.faults import step_demand
+from planner.kernels.reclaim import step_reclaim
+from planner.kernels.sharing import step_scan
+from planner.units import PAGE_BYTES
+from planner.workload.fleet import Demand, VmTable
+from tests.oracles import host as oracle
+
+CLASSES = ("untouched", "private", "shared", "ballooned", "evicted", "compressed", "swapped")
+EVENTS = ("touched", "swap_in", "swap_out", "decompress", "guest_paging", "cow", "denied", "inflated")
+N_TICKS = 24
+
+
+class SmallFleet:
+    """VMs of a few pages whose demand jumps about: grows, bursts, restarts and goes off."""
+
+    def __init__(self, seed, n_vms, page_bytes, options):
+        self.seed = seed
+        rng = np.random.default_rng(seed)
+        pages = rng.integers(1, 48, n_vms)
+        configured = (pages * page_bytes).astype(np.int64)
+        reservation = np.where(rng.random(n_vms) < options["reserved"], (configured * rng.random(n_vms) * 0.6), 0)
+        limit = np.where(rng.random(n_vms) < options["limited"], configured * rng.uniform(0.3, 1, n_vms), configured)
+        self.vms = VmTable(
+            names=tuple(f"vm-{v}" for v in range(n_vms)),
+            configured_bytes=configured,
+            vcpus=np.full(n_vms, 2),
+            groups=(None,) * n_vms,
+            images=tuple(rng.choice(["a", "b"], n_vms)),
+            hosts=(None,) * n_vms,
+            shares=rng.integers(0, 2000, n_vms),
+            reservation_bytes=reservation.astype(np.int64),
+            limit_bytes=np.maximum(limit.astype(np.int64), reservation.astype(np.int64) + 1),
+            has_balloon_driver=rng.random(n_vms) < 0.8,
+        )
+
+    def demand(self, replicate):
+        rng = np.random.default_rng([self.seed, replicate])
+        n_vms = len(self.vms)
+        granted = np.minimum(1.0, rng.uniform(0.1, 0.9, (n_vms, 1)) + np.cumsum(rng.exponential(0.02, (n_vms, N_TICKS)), 1))
+        restart = rng.random((n_vms, N_TICKS)) < 0.03
+        granted = np.where(restart, 0.3 * granted, granted)
+        active = np.minimum(granted, rng.exponential(0.15, (n_vms, N_TICKS)))
+        off = rng.random((n_vms, N_TICKS)) < 0.03
+        granted[off], active[off] = np.nan, np.nan
+        return Demand(300.0, active.astype(np.float32), granted.astype(np.float32), np.full(n_vms, np.nan))
+
+    def replicate_meaning(self):
+        return "random"
+
+
+HYPERVISORS = st.fixed_dictionaries(
+    {
+        "preset": st.just("test"),
+        "large_pages": st.booleans(),
+        "min_free_fraction": st.sampled_from([0.03, 0.1, 0.2]),
+        "idle_memory_tax": st.sampled_from([0.0, 0.75, 0.95]),
+        "vm_overhead_base": st.just(0.0),
+        "vm_overhead_per_vcpu": st.just(0.0),
+        "vm_overhead_per_memory": st.just(0.0),
+        "page_sharing": st.fixed_dictionaries(
+            {
+                "enabled": st.booleans(),
+                "salting": st.booleans(),
+                "scan_order": st.sampled_from(["random", "sequential"]),
+                "two_passes": st.booleans(),
+                "full_scan": st.sampled_from(["10 min", "1 h"]),
+                "break_large_pages_below": st.sampled_from([0.0, 4.0, 100.0]),
+            }
+        ),
+        "ballooning": st.fixed_dictionaries(
+            {
+                "enabled": st.booleans(),
+                "inflate": st.sampled_from(["4 KiB/s", "1 MiB/s"]),
+                "deflate": st.sampled_from(["4 KiB/s", "1 MiB/s"]),
+            }
+        ),
+        "compression": st.fixed_dictionaries({"enabled": st.booleans(), "max_fraction": st.sampled_from([0.1, 0.5])}),
+        "swap": st.fixed_dictionaries({"enabled": st.booleans(), "victims": st.sampled_from(["random", "lru"])}),
+    }
+)
+FLEETS = st.fixed_dictionaries(
+    {
+        "seed": st.integers(0, 2**20),
+        "n_vms": st.integers(1, 5),
+        "ratio": st.sampled_from([0.5, 1.0, 1.4, 2.0, 4.0]),
+        "page_scale": st.sampled_from([1, 64, 512, 4096]),
+        "reserved": st.sampled_from([0.0, 0.5]),
+        "limited": st.sampled_from([0.0, 0.5]),
+    }
+)
+
+
+def make_problem(fleet, hypervisor):
+    page_bytes = fleet["page_scale"] * PAGE_BYTES
+    source = SmallFleet(fleet["seed"], fleet["n_vms"], page_bytes, fleet)
+    memory = max(int(source.vms.configured_bytes.sum() / fleet["ratio"]), int(source.vms.reservation_bytes.sum()) * 2)
+    hardware = HostHardware("host", memory + page_bytes, 0, 8, "sapphire-rapids", SwapDevice("nvme", 80e-6, 5e5))
+    workload = WorkloadSpec(
+        zero_fraction=0.1, self_shared_fraction=0.3, image_shared_fraction=0.3, shared_write_fraction=0.2
+    )
+    problem = HostProblem(
+        host=hardware,
+        hypervisor=HypervisorSpec.model_validate(hypervisor),
+        workload=workload,
+        slo=SloSpec(),
+        seed=fleet["seed"],
+        replicate=0,
+        vm_idx=tuple(range(fleet["n_vms"])),
+        page_scale=fleet["page_scale"],
+    )
+    return HostSim(source), problem
+
+
+def assert_same_pages(stack, twin, tick):
+    for v, vm in enumerate(twin.vms):
+        rows = slice(int(stack.vms.start[v]), int(stack.vms.start[v + 1]))
+        assert [CLASSES[c] for c in stack.pages.host_class[rows]] == [p.host_class for p in vm.pages], (tick, v)
+        held = [p.number for p in vm.pages if p.host_class in oracle.HELD]
+        fast_content = stack.pages.content[rows]
+        assert [int(fast_content[n]) for n in held] == [
+            -1 if vm.pages[n].content is None else vm.pages[n].content for n in held
+        ], (tick, v)
+        assert stack.vms.tick[v].tolist() == [vm.tick[name] for name in EVENTS], (tick, v)
+        assert stack.vms.small[v] == twin.small_pages(vm), (tick, v)
+        assert stack.vms.active_slow[v] == vm.active_slow, (tick, v)
+
+
+def compare(fleet, hypervisor):
+    sim, problem = make_problem(fleet, hypervisor)
+    stack, costs, out = sim.prepare(problem)
+    twin = oracle.Host.from_stack(stack)
+    table = translation_table("sapphire-rapids", "middle")
+    for tick in range(N_TICKS):
+        step_demand(stack, tick)
+        step_reclaim(stack, tick)
+        if stack.knobs.is_sharing:
+            step_scan(stack, tick)
+        step_account(stack, costs, table, out, tick)
+        twin.step(tick)
+        assert find_violation(stack) is None
+        if stack.knobs.is_quiet:
+            assert all(c in (state.UNTOUCHED, state.PRIVATE) for c in stack.pages.host_class)
+            continue
+        assert stack.host.totals[state.TOTAL_STATE] == twin.state, tick
+        assert_same_pages(stack, twin, tick)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(fleet=FLEETS, hypervisor=HYPERVISORS)
+def test_stack_equals_oracle(fleet, hypervisor):
+    compare(fleet, hypervisor)
+
+
+@pytest.mark.slow
+@settings(max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(fleet=FLEETS, hypervisor=HYPERVISORS)
+def test_stack_equals_oracle_long(fleet, hypervisor):
+    compare(fleet, hypervisor)
