@@ -161,8 +161,8 @@ def fleet_factor(generator: FittedGenerator, n_vms: int) -> SharedFactor:
 
 
 def make_window(seed: int, horizon_s: float, tick_s: float) -> DrawKey:
-    """Make the window of a source: whole ticks that fit into the horizon, at least one."""
-    return DrawKey(seed, 0, max(int(horizon_s / tick_s + 1e-9), 1), tick_s)
+    """Make the window of a source: the whole ticks nearest to the horizon, at least one."""
+    return DrawKey(seed, 0, max(round(horizon_s / tick_s), 1), tick_s)
 
 
 def draw_demand(models: VmModels, restarts: Restarts, key: DrawKey) -> Demand:

@@ -35,7 +35,8 @@ class GrownSource:
         self._seed = seed
         self._n_base = min(count, len(base.vms))
         self._clone_of, self._round = _order_clones(len(base.vms), max(count - len(base.vms), 0), seed)
-        clones = _clone_table(base.vms, self._clone_of, self._round)
+        self._suffixes = tuple(f"{_separator(base.vms.names)}{number}" for number in self._round)
+        clones = _clone_table(base.vms, self._clone_of, self._suffixes)
         self.vms = _join_tables(base.vms.take(np.arange(self._n_base)), clones)
 
     def demand(self, replicate: int) -> Demand:
@@ -62,8 +63,7 @@ class GrownSource:
 
     def _clone_demand(self, base: Demand, replicate: int) -> Demand:
         if isinstance(self._base, DrawnSource):
-            suffixes = tuple(f"~{number}" for number in self._round)
-            return self._base.demand_of(self._base.models.cloned(self._clone_of, suffixes), replicate)
+            return self._base.demand_of(self._base.models.cloned(self._clone_of, self._suffixes), replicate)
         return self._shifted(base, replicate)
 
     def _shifted(self, base: Demand, replicate: int) -> Demand:
@@ -73,7 +73,7 @@ class GrownSource:
         step = _shift_step_ticks(base)
         for row, original in enumerate(self._clone_of):
             names, groups = self._base.vms.names, self._base.vms.groups
-            entity = f"shift/{groups[original] or names[original]}~{self._round[row]}"
+            entity = f"shift/{groups[original] or names[original]}{self._suffixes[row]}"
             draws = make_generator(self._seed, "growth", replicate, entity)
             shift = int(draws.integers(1, max(base.n_ticks // step, 2))) * step % base.n_ticks
             active[row] = np.roll(base.active_fraction[original], shift)
@@ -115,10 +115,17 @@ def _order_clones(n_base: int, n_clones: int, seed: int) -> tuple[np.ndarray, np
     return rows.astype(np.int64), np.repeat(np.arange(1, rounds + 1), n_base)[:n_clones]
 
 
-def _clone_table(vms: VmTable, clone_of: np.ndarray, rounds: np.ndarray) -> VmTable:
+def _separator(names: tuple[str, ...]) -> str:
+    """Find what to write between name and round so that no clone gets the name of a VM: "~", or more of them."""
+    separator = "~"
+    while any(separator in name for name in names):
+        separator += "~"
+    return separator
+
+
+def _clone_table(vms: VmTable, clone_of: np.ndarray, suffixes: tuple[str, ...]) -> VmTable:
     """Rows of the clones: no host today, groups of their own; images and the rest as the originals'."""
     clones = vms.take(clone_of)
-    suffixes = [f"~{number}" for number in rounds]
     return replace(
         clones,
         names=tuple(name + suffix for name, suffix in zip(clones.names, suffixes, strict=True)),

@@ -108,7 +108,12 @@ def _build_models(named: list[tuple[str, VmSpec]], generator: FittedGenerator, s
     singles = tuple(profile for profile in generator.profiles if not profile.is_group)
     names = tuple(name for name, _ in named)
     groups = tuple(spec.group for _, spec in named)
-    drawn = [_draw_vm(name, spec, singles, generator, seed) for name, spec in named]
+    likelihoods = {id(spec): _likelihoods(spec, singles) for _, spec in named}
+    drawn = []
+    for name, spec in named:
+        draws = make_generator(seed, "inventory", 0, f"listed/{name}")
+        profile = singles[int(draws.choice(len(singles), p=likelihoods[id(spec)]))]
+        drawn.append((profile, _draw_figures(spec, profile, generator, draws)))
     figures = np.array([values for _, values in drawn])
     granted = np.clip(figures[:, 0], 0.001, 1.0)
     mean = np.clip(figures[:, 1], LEAST_ACTIVE_FRACTION, MOST_ACTIVE_OF_GRANTED * granted)
@@ -133,21 +138,25 @@ def _build_models(named: list[tuple[str, VmSpec]], generator: FittedGenerator, s
     )
 
 
-def _draw_vm(
-    name: str, spec: VmSpec, singles: tuple[Profile, ...], generator: FittedGenerator, seed: int
-) -> tuple[Profile, tuple[float, ...]]:
-    """Draw the class a VM takes after, and its granted, mean and peak active fraction, growth and busy fraction."""
-    draws = make_generator(seed, "inventory", 0, f"listed/{name}")
-    likelihood = np.array([_likelihood(spec, profile) for profile in singles])
-    profile = singles[int(draws.choice(len(singles), p=likelihood / likelihood.sum()))]
+def _draw_figures(
+    spec: VmSpec, profile: Profile, generator: FittedGenerator, draws: np.random.Generator
+) -> tuple[float, ...]:
+    """Draw granted, mean and peak active fraction, growth per day and busy share of the vCPUs."""
     quantiles = (profile.granted, profile.mean, profile.peak, generator.restarts.growth_per_day, profile.busy)
     granted, mean, peak, growth, busy = (float(spread(values, draws.random(1))[0]) for values in quantiles)
-    granted = max(granted, mean if spec.active is None else spec.active) if spec.granted is None else spec.granted
-    return profile, (granted, mean if spec.active is None else spec.active, peak, growth, busy)
+    mean = mean if spec.active is None else spec.active
+    granted = max(granted, mean) if spec.granted is None else spec.granted
+    return granted, mean, peak, growth, busy
+
+
+def _likelihoods(spec: VmSpec, singles: tuple[Profile, ...]) -> np.ndarray:
+    """Weigh how likely the VM takes after each class; sums to 1."""
+    likelihood = np.array([_likelihood(spec, profile) for profile in singles])
+    return np.asarray(likelihood / likelihood.sum())
 
 
 def _likelihood(spec: VmSpec, profile: Profile) -> float:
-    """How likely a VM takes after a class: its VMs, weighted by how near they are in size, granted and active."""
+    """Weigh how likely a VM takes after a class: its VMs, weighted by how near they are in size, granted and active."""
     pairs = [(spec.granted, profile.granted[2]), (spec.active, profile.mean[2])]
     distance = sum(_octaves(given, middle) for given, middle in pairs if given is not None)
     sizes = sum(count * _PREFERENCE ** -_octaves(spec.memory / MIB, mib) for mib, _, count in profile.sizes)

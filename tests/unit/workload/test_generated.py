@@ -118,8 +118,8 @@ def test_demand_is_a_pure_function_of_seed_and_replicate():
 
 
 def test_more_vms_do_not_change_the_others():
-    small = GeneratedSource("managed-hosting", 380, DAY_S, 300.0, 5)
-    large = GeneratedSource("managed-hosting", 450, DAY_S, 300.0, 5)
+    small = GeneratedSource("managed-hosting", 380, DAY_S, 1800.0, 5)
+    large = GeneratedSource("managed-hosting", 450, DAY_S, 1800.0, 5)
     assert large.vms.names[:380] == small.vms.names
     assert large.vms.groups[:380] == small.vms.groups
     np.testing.assert_array_equal(large.demand(1).active_fraction[:380], small.demand(1).active_fraction)

@@ -40,6 +40,12 @@ def test_base_comes_first_and_clones_follow_round_by_round():
     assert GrownSource(_Recorded(), 9, seed=1).vms.names[:5] == grown.vms.names
 
 
+def test_growing_a_grown_fleet_keeps_names_unique():
+    names = GrownSource(GrownSource(_Recorded(), 4, seed=1), 9, seed=1).vms.names
+    assert len(set(names)) == 9
+    assert "a~1~~1" in names
+
+
 def test_a_smaller_count_keeps_the_first_vms():
     grown = GrownSource(_Recorded(), 1, seed=1)
     assert grown.vms.names == ("a",)
