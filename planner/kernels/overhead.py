@@ -47,7 +47,7 @@ def interpolate_overhead(table, active_bytes, small_fraction):
     return upper + down * (lower - upper)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def locate(axis, value):
     """Return the interval of an ascending axis (two points at least) that holds a value, and where in it, 0 to 1."""
     i = 0

@@ -116,25 +116,28 @@ def map_or_grow(table: Radix, address: int, target: int, leaf_level: int) -> Rad
     return table
 
 
-@njit(cache=True)
+# What a walk calls is inlined: counting references to the arrays of `Radix` at every call took a third of the time.
+
+
+@njit(cache=True, inline="always")
 def shift_of_level(level):
     """Return log2 of the bytes that an entry of `level` covers: 12, 21, 30, 39, 48."""
     return PAGE_SHIFT + BITS_PER_LEVEL * (level - 1)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def slot_of(node, address, level):
     """Return the position in `entries` of the entry that translates `address` in a node of `level`."""
     return node * ENTRIES_PER_NODE + ((address >> shift_of_level(level)) & (ENTRIES_PER_NODE - 1))
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def is_leaf(entry, level):
     """Tell whether a present entry ends the walk."""
     return level == LEAF_4K or (entry & LARGE) != 0
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def walk_radix(table, address):
     """Translate an address, counting one reference per entry read.
 
