@@ -87,10 +87,13 @@ def test_kvm_watermarks_of_a_512_gib_host() -> None:
     spec = HypervisorSpec.model_validate(load_hypervisor_preset("kvm"))
     ram_kib = 512 * 2**20
     min_kib = 4 * ram_kib**0.5
-    low_kib = min_kib + 0.001 * ram_kib
+    low_kib, high_kib = min_kib + 0.001 * ram_kib, min_kib + 0.002 * ram_kib
     assert spec.min_free_fraction is not None
-    assert spec.state_thresholds[2] * spec.min_free_fraction * ram_kib == pytest.approx(low_kib, rel=0.03)
-    assert spec.state_thresholds[3] * spec.min_free_fraction * ram_kib == pytest.approx(min_kib, rel=0.03)
+    clear, soft, hard, low = (share * spec.min_free_fraction * ram_kib for share in spec.state_thresholds)
+    assert clear == pytest.approx(high_kib, rel=0.01)
+    assert soft == pytest.approx((low_kib + high_kib) / 2, rel=0.01)
+    assert hard == pytest.approx(low_kib, rel=0.01)
+    assert low == pytest.approx(min_kib, rel=0.01)
 
 
 def test_ksm_default_rate() -> None:
