@@ -14,6 +14,7 @@ from typer._click.exceptions import ClickException
 
 from planner import __version__
 from planner.cli.environment import prepare_environment
+from planner.cli.import_ import import_app
 from planner.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, ConfigError, InputError, PlannerError
 
 EXIT_INTERRUPTED = 130
@@ -26,6 +27,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(import_app, name="import")
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Config, a YAML file.")]
 Overrides = Annotated[

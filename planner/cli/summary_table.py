@@ -34,7 +34,7 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
         table.add_row(*(field.text(item) for field in fields), style="bold" if is_chosen else None)
     console.print(table)
     console.print()
-    console.print(recommended["sentence"], markup=False, highlight=False)
+    console.print(recommended["sentence"], markup=False, highlight=False, soft_wrap=True)
 
 
 def _axes(item: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ from planner.results.store import REPORT
 from planner.workload.build import build_source
 
 _SHOWN_FAILURES = 5
+_LOG_COLUMNS = 140
 
 
 def sweep_command(
@@ -78,7 +79,7 @@ def _print_result(result: SweepResult, out: Path, is_json: bool) -> None:
     if is_json:
         sys.stdout.write(json.dumps(result.summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     else:
-        console = Console()
+        console = Console() if sys.stdout.isatty() else Console(width=_LOG_COLUMNS)
         print_summary(result.summary, console)
         console.print(f"Report: {out / REPORT}", markup=False, highlight=False, soft_wrap=True)
     if not result.failures:

@@ -59,6 +59,7 @@ class RayExecutor:
         self._workers = workers
         self._address = address
         self._is_owner = False
+        self._actors: _Actors | None = None
         self._cpu_s = 0.0
 
     def __enter__(self) -> "RayExecutor":
@@ -68,6 +69,7 @@ class RayExecutor:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._actors = None
         if self._is_owner:
             ray.shutdown()
 
@@ -85,7 +87,9 @@ class RayExecutor:
         n_cpus = max(1, int(resources.get("CPU", 1)))
         n_workers = min(self._workers or n_cpus, n_cpus)
         queue = BatchQueue(groups, n_workers)
-        pool = _Pool(queue, problems, sim_factory, ray.put(source))
+        if self._actors is None or not self._actors.is_for(sim_factory, source):
+            self._actors = _Actors(sim_factory, source)
+        pool = _Pool(queue, problems, self._actors)
         try:
             pool.start(min(n_workers, len(queue)))
             while pool.is_busy():
@@ -102,21 +106,42 @@ class RayExecutor:
         return self._cpu_s
 
 
-class _Pool:
-    """Actors, and which batch each of them is running."""
+class _Actors:
+    """Actors of one simulation; idle ones are kept, with the demand they have drawn, for the next stage of a sweep."""
 
-    def __init__(
-        self, queue: BatchQueue, problems: Sequence[HostProblem], sim_factory: SimFactory, source: Any
-    ) -> None:
+    def __init__(self, sim_factory: SimFactory, source: DemandSource) -> None:
+        self._made_for = (sim_factory, source)
+        self._source_ref = ray.put(source)
+        self._idle: list[Any] = []
+
+    def is_for(self, sim_factory: SimFactory, source: DemandSource) -> bool:
+        """Whether these actors hold that very simulation and source."""
+        return self._made_for[0] is sim_factory and self._made_for[1] is source
+
+    def take(self) -> Any:
+        """Return an idle actor, or a new one."""
+        if self._idle:
+            return self._idle.pop()
+        actor_class = ray.remote(HostWorker).options(num_cpus=1, max_restarts=0)
+        return actor_class.remote(self._made_for[0], self._source_ref)
+
+    def give_back(self, actor: Any) -> None:
+        """Keep an actor that has nothing to do."""
+        self._idle.append(actor)
+
+
+class _Pool:
+    """Which actor is running which batch."""
+
+    def __init__(self, queue: BatchQueue, problems: Sequence[HostProblem], actors: _Actors) -> None:
         self._queue = queue
         self._problems = problems
-        self._sim_factory = sim_factory
-        self._source = source
+        self._actors = actors
         self._running: dict[Any, tuple[Any, Batch]] = {}
 
     def start(self, n_actors: int) -> None:
         for _ in range(n_actors):
-            self._give_work(self._new_actor(), None)
+            self._give_work(self._actors.take(), None)
 
     def is_busy(self) -> bool:
         return bool(self._running)
@@ -132,7 +157,7 @@ class _Pool:
                 hint = "install the same version of planner on every machine of the cluster"
                 raise InputError("workers", f"cannot start: {_last_line(error)}", hint) from error
             given_up = self._queue.give_back(batch)
-            self._give_work(self._new_actor(), None)
+            self._give_work(self._actors.take(), None)
             failure = HostFailure(f"its worker process died {MAX_ATTEMPTS} times: {_first_line(error)}")
             return [(position, failure) for position in given_up], 0.0
         except RayTaskError as error:
@@ -150,9 +175,8 @@ class _Pool:
         if batch is not None:
             message = [self._problems[position] for position in batch.positions]
             self._running[actor.run_batch.remote(message)] = (actor, batch)
-
-    def _new_actor(self) -> Any:
-        return ray.remote(HostWorker).options(num_cpus=1, max_restarts=0).remote(self._sim_factory, self._source)
+        else:
+            self._actors.give_back(actor)
 
 
 def _start(workers: int | None, address: str | None) -> None:
