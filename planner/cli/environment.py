@@ -52,7 +52,13 @@ def kernel_digest() -> str:
     digest = hashlib.sha256()
     for path in sorted((Path(__file__).parents[1] / "kernels").glob("*.py")):
         digest.update(path.name.encode() + path.read_bytes())
-    for name in (version("numba"), version("numpy"), platform.python_version(), platform.processor(), platform.machine()):
+    for name in (
+        version("numba"),
+        version("numpy"),
+        platform.python_version(),
+        platform.processor(),
+        platform.machine(),
+    ):
         digest.update(f"{name}\n".encode())
     return digest.hexdigest()[:16]
 

@@ -69,6 +69,8 @@ def _run(words: list[str]) -> int:
     except ClickException as error:
         error.show()
         return EXIT_USAGE
+    if code == EXIT_INTERRUPTED:  # typer catches the interrupt and returns its exit code
+        raise KeyboardInterrupt
     return code if isinstance(code, int) else EXIT_OK
 
 

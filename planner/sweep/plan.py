@@ -107,6 +107,7 @@ def host_problem(item: PlacedScenario, host: PlacedHost, replicate: int = 0) -> 
         replicate=replicate,
         vm_idx=host.vm_idx,
         page_scale=item.page_scale,
+        warm_up_s=config.warm_up,
     )
 
 

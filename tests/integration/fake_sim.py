@@ -113,7 +113,7 @@ def fake_config(**changes):
             "vms": {"generate": "managed-hosting", "count": 24},
         },
         "hypervisor": expand_hypervisor("esxi-8"),
-        "horizon": "1 h",
+        "horizon": "1 days",
         "sweep": {"overcommit_ratio": [1.0, 1.4, 1.8], "placement": ["first-fit", "spread"], "replicates": 4},
     }
     return PlannerConfig.model_validate({**values, **changes})

@@ -18,7 +18,7 @@ def config_of(**sweep):
                 "vms": {"generate": "managed-hosting", "count": 9},
             },
             "hypervisor": expand_hypervisor("esxi-8"),
-            "horizon": "1 h",
+            "horizon": "1 days",
             "sweep": sweep,
         }
     )

@@ -39,7 +39,8 @@ def config_of(hosts=3, memory="10 GiB", question="consolidate", **sweep):
     group = {"name": "h", "count": hosts, "memory": memory, "cores": 8, "reserved": "0 B"}
     return PlannerConfig.model_validate(
         {
-            "schema_version": 1, "seed": 1, "horizon": "20 min", "question": question, "sweep": sweep,
+            "schema_version": 1, "seed": 1, "horizon": "20 min", "warm_up": "5 min",
+            "question": question, "sweep": sweep,
             "fleet": {"hosts": [group], "vms": {"generate": "managed-hosting", "count": 5}},
             "hypervisor": expand_hypervisor(NO_OVERHEAD), "fidelity": {"pages_per_vm": 256},
         }
@@ -68,6 +69,7 @@ def test_equal_host_problems_are_simulated_once():
     for run in plan.runs:
         host, problem = plan.placed[run.placed].hosts[run.host], plan.problems[run.problem]
         assert (problem.vm_idx, problem.replicate) == (host.vm_idx, run.replicate)
+    assert {problem.warm_up_s for problem in plan.problems} == {300.0}
 
 
 def test_unplaced_vms_are_reported_not_raised():

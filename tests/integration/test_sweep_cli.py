@@ -1,0 +1,214 @@
+"""The command line around a sweep: what it prints, writes and returns. Hosts are simulated by a stand-in."""
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+from fake_sim import FailingSim, FakeSim, FakeSource
+
+from planner.cli import sweep as sweep_module
+from planner.cli.main import main
+from planner.cli.run_sweep import SweepJob, replay_command
+from planner.errors import InvariantError
+from planner.results import read_run
+from planner.sweep.expand import expand_scenarios
+
+CONFIG = {
+    "schema_version": 1,
+    "seed": 1,
+    "fleet": {
+        "hosts": [{"name": "esx", "count": 6, "memory": "64 GiB", "cores": 16}],
+        "vms": {"generate": "managed-hosting", "count": 24},
+    },
+    "hypervisor": "esxi-8",
+    "horizon": "1 days",
+    "slo": {"for_more_than": "5 min", "hosts_affected": "20 %"},
+    "sweep": {"overcommit_ratio": [1.0, 1.4, 1.8], "placement": ["first-fit", "spread"], "replicates": 8},
+}
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep_module, "HostSim", FakeSim)
+    monkeypatch.setattr(sweep_module, "build_source", lambda config, base_dir: FakeSource())
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    path = tmp_path / "fleet.yaml"
+    path.write_text(yaml.safe_dump(CONFIG))
+    return path
+
+
+def sweep(config, *more):
+    return main(["sweep", str(config), "--executor", "local", "--out", str(config.parent / "run"), *more])
+
+
+def test_sweep_prints_the_answer_and_writes_the_run(config, capsys):
+    assert sweep(config) == 0
+    printed = capsys.readouterr()
+    run_dir = config.parent / "run"
+    run = read_run(run_dir)
+    assert run.summary["recommendation"]["sentence"] in printed.out
+    assert f"Report: {run_dir}/report.html" in printed.out
+    assert "24 VMs; 6 scenarios x 8 replicates" in printed.err
+    assert "compiling the simulation kernels" in printed.err
+    roles = [(item["role"], item["tail"]) for item in run.manifest["scenarios"]]
+    assert roles == [("sweep", "middle")] * 6 + [("sensitivity", "low")] * 3 + [("sensitivity", "high")] * 3
+    assert [item["id"] for item in run.manifest["scenarios"]] == list(range(12))
+    # 24 VMs per scenario and replicate, nobody lost: 12 x 8 x 24.
+    assert len(run.vms) == 12 * 8 * 24
+    keys = run.hosts[["scenario_id", "replicate", "host"]]
+    assert not keys.duplicated().any()
+    assert keys.equals(keys.sort_values(["scenario_id", "replicate", "host"], ignore_index=True))
+    assert {entry["name"] for entry in run.manifest["timelines"]} == set(run.timelines)
+    assert run.timelines
+    assert (run_dir / "report.html").stat().st_size > 10_000
+
+
+def test_kernels_are_announced_once(config, capsys):
+    sweep(config)
+    capsys.readouterr()
+    sweep(config)
+    assert "compiling" not in capsys.readouterr().err
+
+
+def test_json_alone_on_stdout(config, capsys):
+    assert sweep(config, "--json") == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == read_run(config.parent / "run").summary
+
+
+def test_seed_and_set_go_through_validation(config, capsys):
+    assert sweep(config, "--seed", "9", "--set", "sweep.replicates=2", "--set", "fleet.hosts[0].count=7") == 0
+    resolved = read_run(config.parent / "run").config
+    assert (resolved.seed, resolved.sweep.replicates, resolved.fleet.hosts[0].count) == (9, 2, 7)
+    assert sweep(config, "--set", "sweep.replicate=2") == 2
+    error = capsys.readouterr().err
+    assert "replicate" in error
+    assert "Traceback" not in error
+
+
+def test_failed_hosts_give_exit_code_3_and_a_replay_command(config, capsys, monkeypatch):
+    monkeypatch.setattr(sweep_module, "HostSim", FailingSim)
+    assert sweep(config) == 3
+    error = capsys.readouterr().err
+    assert "ValueError: frames lost: 3 in use, 2 counted" in error
+    assert f"replay: planner sweep {config} --executor local" in error
+    run = read_run(config.parent / "run")
+    failures = run.manifest["failures"]
+    assert len(failures) == (run.hosts["status"] != "ok").sum() == 12
+    # The replay command, run as printed, meets the same failure.
+    words = shlex.split(failures[0]["replay"])
+    assert main(words[1:]) == 3
+    replayed = read_run(config.parent / "run-replay").manifest["failures"]
+    assert failures[0]["host"] in {item["host"] for item in replayed}
+
+
+def test_replay_command_names_axes_tail_and_overrides(config):
+    from planner.config.load import load_config
+
+    axes = "sweep.axes={hypervisor.ballooning.enabled: [false]}"
+    loaded = load_config(config, [axes])
+    scenario = expand_scenarios(loaded)[0]
+    text = replay_command(SweepJob(loaded, config, (axes,), config.parent / "run"), scenario, replicate=3)
+    assert "--set hypervisor.ballooning.enabled=false" in text
+    assert "--set workload.tail=middle" in text
+    assert "--set sweep.replicates=4" in text
+
+
+def test_vms_that_find_no_host_make_a_scenario_infeasible(config, capsys):
+    # 224 GiB of VMs need four hosts of 64 GiB at ratio 1.0 and fit on three at 1.4.
+    assert sweep(config, "--set", "fleet.hosts[0].count=3") == 0
+    printed = capsys.readouterr()
+    assert "VMs left" in printed.out
+    entry = read_run(config.parent / "run").manifest["scenarios"][0]
+    assert entry["unplaced_vms"] > 0
+    assert entry["unplaced_reasons"] == {"no host has enough memory left for it at this ratio": entry["unplaced_vms"]}
+
+
+def test_vm_larger_than_any_host_is_refused_before_anything_is_written(config, capsys):
+    assert sweep(config, "--set", "fleet.hosts[0].memory=12 GiB") == 2
+    error = capsys.readouterr().err
+    assert "vm-003 (16 GiB)" in error
+    assert "larger than any host can hold" in error
+    assert not (config.parent / "run").exists()
+
+
+def test_foreign_out_directory_is_left_alone(config, capsys):
+    target = config.parent / "run"
+    target.mkdir()
+    (target / "diary.txt").write_text("mine")
+    assert sweep(config) == 2
+    assert "left alone" in capsys.readouterr().err
+    assert [path.name for path in target.iterdir()] == ["diary.txt"]
+
+
+def test_report_command_renders_again(config, capsys, tmp_path):
+    sweep(config)
+    again = tmp_path / "again.html"
+    assert main(["report", str(config.parent / "run"), "--out", str(again)]) == 0
+    assert again.read_bytes() == (config.parent / "run" / "report.html").read_bytes()
+    assert main(["report", str(tmp_path / "nowhere")]) == 2
+    assert "there is no such directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["swep"], "No such command 'swep'"),
+        (["sweep"], "Missing argument 'CONFIG'"),
+        (["sweep", "x.yaml", "--workers", "0"], "Invalid value for '--workers'"),
+        (["sweep", "x.yaml", "--executor", "spark"], "'spark' is not one of"),
+        (["sweep", "nowhere.yaml"], "nowhere.yaml: no such file"),
+    ],
+)
+def test_wrong_command_lines(words, expected, capsys):
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert expected in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; nothing was written"),
+        (InvariantError("2 frames lost"), 1, "This is a bug in planner"),
+        (
+            ZeroDivisionError("float"),
+            1,
+            "ZeroDivisionError: float\nThis is a bug in planner; please report it. Run again",
+        ),
+    ],
+)
+def test_what_nobody_expects(config, capsys, monkeypatch, raised, code, said):
+    def fail(*_):
+        raise raised
+
+    monkeypatch.setattr(sweep_module, "build_source", fail)
+    assert sweep(config) == code
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert "Traceback" not in printed
+    assert sweep(config, "-v") == code
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_help_answers_at_once():
+    started_s = time.process_time()
+    before = resource_children_s()
+    done = subprocess.run(
+        [sys.executable, "-c", "from planner.cli.main import main; main(['--help'])"], capture_output=True
+    )
+    assert b"sweep" in done.stdout
+    assert resource_children_s() - before < 0.5, "heavy imports at start-up"
+    assert time.process_time() - started_s < 0.5
+
+
+def resource_children_s():
+    import resource
+
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
