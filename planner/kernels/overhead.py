@@ -7,7 +7,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from planner.kernels.compiled import kernel
 
 
 class OverheadTable(NamedTuple):
@@ -28,7 +29,7 @@ class OverheadTable(NamedTuple):
     overhead: np.ndarray
 
 
-@njit(cache=True)
+@kernel
 def interpolate_overhead(table, active_bytes, small_fraction):
     """Read the table: linear in log2 of the active memory and in the small fraction; flat outside.
 
@@ -47,7 +48,7 @@ def interpolate_overhead(table, active_bytes, small_fraction):
     return upper + down * (lower - upper)
 
 
-@njit(cache=True, inline="always")
+@kernel
 def locate(axis, value):
     """Return the interval of an ascending axis (two points at least) that holds a value, and where in it, 0 to 1."""
     i = 0

@@ -8,7 +8,8 @@ Permission, accessed and dirty bits are not modelled; an entry holds a present b
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from planner.kernels.compiled import kernel
 
 PAGE_SHIFT = 12
 BITS_PER_LEVEL = 9
@@ -116,28 +117,25 @@ def map_or_grow(table: Radix, address: int, target: int, leaf_level: int) -> Rad
     return table
 
 
-# What a walk calls is inlined: counting references to the arrays of `Radix` at every call took a third of the time.
-
-
-@njit(cache=True, inline="always")
+@kernel
 def shift_of_level(level):
     """Return log2 of the bytes that an entry of `level` covers: 12, 21, 30, 39, 48."""
     return PAGE_SHIFT + BITS_PER_LEVEL * (level - 1)
 
 
-@njit(cache=True, inline="always")
+@kernel
 def slot_of(node, address, level):
     """Return the position in `entries` of the entry that translates `address` in a node of `level`."""
     return node * ENTRIES_PER_NODE + ((address >> shift_of_level(level)) & (ENTRIES_PER_NODE - 1))
 
 
-@njit(cache=True, inline="always")
+@kernel
 def is_leaf(entry, level):
     """Tell whether a present entry ends the walk."""
     return level == LEAF_4K or (entry & LARGE) != 0
 
 
-@njit(cache=True, inline="always")
+@kernel
 def walk_radix(table, address):
     """Translate an address, counting one reference per entry read.
 
@@ -160,7 +158,7 @@ def walk_radix(table, address):
     return 0, 0, references
 
 
-@njit(cache=True)
+@kernel
 def map_page(table, address, target, leaf_level):
     """Map one page of a leaf size, adding nodes as needed. Changes `table` in place.
 
@@ -192,7 +190,7 @@ def map_page(table, address, target, leaf_level):
     return DONE
 
 
-@njit(cache=True)
+@kernel
 def map_pages(table, addresses, targets, leaf_level):
     """Map pages `addresses` to `targets` (int64 arrays) in turn, until one fails. Changes `table` in place.
 
@@ -208,7 +206,7 @@ def map_pages(table, addresses, targets, leaf_level):
     return addresses.size, DONE
 
 
-@njit(cache=True)
+@kernel
 def unmap_page(table, address):
     """Remove the leaf that translates `address`, and every node this empties. Changes `table` in place.
 
@@ -230,7 +228,7 @@ def unmap_page(table, address):
     return leaf_level
 
 
-@njit(cache=True)
+@kernel
 def split_page(table, address):
     """Replace the large leaf that translates `address` by 512 leaves of the next size. Changes `table` in place.
 
@@ -257,7 +255,7 @@ def split_page(table, address):
     return DONE
 
 
-@njit(cache=True)
+@kernel
 def split_pages(table, addresses):
     """Split the large leaves of `addresses` (int64 array) in turn, until one fails. Changes `table` in place.
 
@@ -273,7 +271,7 @@ def split_pages(table, addresses):
     return addresses.size, DONE
 
 
-@njit(cache=True)
+@kernel
 def collapse_page(table, address, target):
     """Replace 512 leaves of 4 KiB around `address` by one of 2 MiB at `target`. Changes `table` in place.
 
@@ -295,7 +293,7 @@ def collapse_page(table, address, target):
     return DONE
 
 
-@njit(cache=True)
+@kernel
 def leaf_entry(target, level):
     """Return the entry of a leaf."""
     if level == LEAF_4K:
@@ -303,13 +301,13 @@ def leaf_entry(target, level):
     return target | PRESENT | LARGE
 
 
-@njit(cache=True)
+@kernel
 def node_address(table, node):
     """Return the address of a node, in bytes, in the space that the table lives in."""
     return table.base + (node << PAGE_SHIFT)
 
 
-@njit(cache=True)
+@kernel
 def node_at(table, address, level):
     """Return the node of `level` on the way to `address`; the way must exist."""
     node = 0
@@ -318,13 +316,13 @@ def node_at(table, address, level):
     return node
 
 
-@njit(cache=True)
+@kernel
 def nodes_left(table):
     """Return how many nodes can still be taken."""
     return table.live.size - table.state[USED] + table.state[FREE_COUNT]
 
 
-@njit(cache=True)
+@kernel
 def take_node(table):
     """Take a node, the last freed one first, and clear it. Changes `table` in place."""
     node = table.state[FREE_HEAD]
@@ -339,7 +337,7 @@ def take_node(table):
     return node
 
 
-@njit(cache=True)
+@kernel
 def give_back_node(table, node):
     """Put a node on the free list. Changes `table` in place."""
     table.entries[node * ENTRIES_PER_NODE] = table.state[FREE_HEAD]

@@ -8,7 +8,8 @@ address-space tags and the sharing of a TLB by two threads.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from planner.kernels.compiled import kernel
 
 SMALL_SHIFT = 12
 LARGE_SHIFT = 21
@@ -75,16 +76,13 @@ def build_tlb(geometry: TlbGeometry) -> Tlb:
     return Tlb(np.zeros(offset, np.int64), np.zeros(offset, np.int64), parts, geometry.l2_holds_2m)
 
 
-# The helpers are inlined: counting references to the arrays of `Tlb` at every call took half of the time.
-
-
-@njit(cache=True, inline="always")
+@kernel
 def tag_of(number, is_large):
     """Return the tag of a page number: never 0, different for the two page sizes."""
     return (number << 1) + (2 if is_large else 1)
 
 
-@njit(cache=True, inline="always")
+@kernel
 def touch_entry(tlb, part, number, is_large):
     """Look in one part; a hit becomes the most recently used entry of its set. Changes `tlb` in place.
 
@@ -109,7 +107,7 @@ def touch_entry(tlb, part, number, is_large):
     return frame
 
 
-@njit(cache=True, inline="always")
+@kernel
 def insert_entry(tlb, part, number, is_large, frame):
     """Put an entry that is not there yet in front of its set; the last one falls out. Changes `tlb` in place."""
     ways = tlb.parts[part, WAYS]
@@ -117,7 +115,7 @@ def insert_entry(tlb, part, number, is_large, frame):
     push_front(tlb, start, start + ways - 1, tag_of(number, is_large), frame)
 
 
-@njit(cache=True, inline="always")
+@kernel
 def push_front(tlb, first, last, tag, frame):
     """Move entries first..last-1 one place back and write an entry at `first`. Changes `tlb` in place."""
     for i in range(last, first, -1):
@@ -127,7 +125,7 @@ def push_front(tlb, first, last, tag, frame):
     tlb.frames[first] = frame
 
 
-@njit(cache=True)
+@kernel
 def lookup_tlb(tlb, address):
     """Look an address up: both parts of L1, then L2, whose hit is copied to L1. Changes `tlb` in place.
 
@@ -156,7 +154,7 @@ def lookup_tlb(tlb, address):
     return MISS, 0
 
 
-@njit(cache=True)
+@kernel
 def fill_tlb(tlb, address, physical, is_large):
     """Enter a translation after a miss, in L1 and in L2 where it takes the size. Changes `tlb` in place."""
     if is_large:
@@ -168,13 +166,13 @@ def fill_tlb(tlb, address, physical, is_large):
         insert_entry(tlb, L2, address >> SMALL_SHIFT, False, physical >> SMALL_SHIFT)
 
 
-@njit(cache=True)
+@kernel
 def flush_tlb(tlb):
     """Empty the TLB, as after a change of mappings. Changes `tlb` in place."""
     tlb.tags[:] = 0
 
 
-@njit(cache=True, inline="always")
+@kernel
 def physical_address(frame, address, shift):
     """Return the physical address, in bytes, of `address` in a frame of 2 ** shift bytes."""
     return (frame << shift) | (address & ((1 << shift) - 1))

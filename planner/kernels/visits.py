@@ -6,8 +6,8 @@ Covers drawing only. A visit is a run of references that stay on one page; see d
 import math
 
 import numpy as np
-from numba import njit
 
+from planner.kernels.compiled import kernel
 from planner.kernels.draws import draw_u32
 
 N_HEAD_RANKS = 4096
@@ -25,7 +25,7 @@ def build_head_weights(alpha: float, n_pages: int) -> np.ndarray:
     return np.cumsum((np.arange(min(n_pages, N_HEAD_RANKS)) + 0.5) ** -alpha)
 
 
-@njit(cache=True)
+@kernel
 def draw_visits(key, purpose, head, alpha, n_pages, out):
     """Draw the page rank of each visit. Fills `out`.
 
@@ -55,7 +55,7 @@ def draw_visits(key, purpose, head, alpha, n_pages, out):
             out[i] = min(rank, n_pages - 1)
 
 
-@njit(cache=True)
+@kernel
 def tail_weight(start, end, alpha):
     """Integrate x ** -alpha from `start` to `end`."""
     if alpha == 1.0:
@@ -63,7 +63,7 @@ def tail_weight(start, end, alpha):
     return (end ** (1.0 - alpha) - start ** (1.0 - alpha)) / (1.0 - alpha)
 
 
-@njit(cache=True)
+@kernel
 def tail_end(start, weight, alpha):
     """Return the end at which the integral of x ** -alpha from `start` is `weight`."""
     if alpha == 1.0:

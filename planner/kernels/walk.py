@@ -9,8 +9,8 @@ is (g + 1)(h + 1) - 1 references. Page-walk caches and a nested TLB are not mode
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from planner.kernels.compiled import kernel
 from planner.kernels.radix import (
     ADDRESS_MASK,
     ENTRIES_PER_NODE,
@@ -84,7 +84,7 @@ def build_nested_space(guest: Radix, host: Radix) -> NestedSpace:
     return NestedSpace(memory, guest.base, guest.levels, host)
 
 
-@njit(cache=True)
+@kernel
 def walk_nested(space, address):
     """Translate a guest-virtual address by the 2-D walk with caches off, counting each entry read.
 
@@ -116,7 +116,7 @@ def walk_nested(space, address):
     return 0, 0, 0, references
 
 
-@njit(cache=True)
+@kernel
 def fill_shadow(space, shadow, address):
     """Enter one translation in a shadow table (guest-virtual to host-physical). Changes `shadow` in place.
 
@@ -135,7 +135,7 @@ def fill_shadow(space, shadow, address):
     return map_page(shadow, address & ~inside, physical & ~inside, level)
 
 
-@njit(cache=True)
+@kernel
 def run_nested(space, tlb, addresses, out):
     """Run a reference stream of a VM through TLB and 2-D walk. Changes `tlb` in place, fills `out`.
 
@@ -160,7 +160,7 @@ def run_nested(space, tlb, addresses, out):
         out[i, PHYSICAL] = physical
 
 
-@njit(cache=True)
+@kernel
 def run_native(table, tlb, addresses, out):
     """Run a reference stream through TLB and one table: a machine without VMs, or a shadow table. See `run_nested`."""
     for i in range(addresses.size):
