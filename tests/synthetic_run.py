@@ -143,7 +143,7 @@ def make_manifest(run: SyntheticRun) -> dict[str, Any]:
     return {
         "format": RUN_FORMAT,
         "format_version": RUN_FORMAT_VERSION,
-        "config_sha256": "0" * 64,
+        "config_hash": "0" * 64,
         "seed": run.config.seed,
         "replicate_meaning": "every VM draws its demand anew",
         "versions": {"planner": "0.1.0"},

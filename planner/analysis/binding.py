@@ -61,6 +61,12 @@ def explain_failure(item: ScenarioSummary, slo: SloSpec) -> BindingConstraint:
     )
 
 
+def no_ratio(binding: BindingConstraint) -> str:
+    """Say that no ratio is recommended: not shown to meet the objective is less than shown to break it."""
+    is_unsure = binding.kind in ("too_few_replicates", "failed_hosts")
+    return "No ratio swept is shown to meet the objective" if is_unsure else "No ratio swept meets the objective"
+
+
 def sweep_ended(item: ScenarioSummary) -> BindingConstraint:
     """Say that the largest ratio swept still meets the objective."""
     ratio = format_ratio(item.overcommit_ratio)

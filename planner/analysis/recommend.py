@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from planner.analysis.binding import BindingConstraint, explain_failure, sweep_ended
+from planner.analysis.binding import BindingConstraint, explain_failure, no_ratio, sweep_ended
 from planner.analysis.lines import SWEEP, Line, base_axes, build_lines, without_tail
 from planner.analysis.scenarios import AxisValue, ScenarioSummary
 from planner.analysis.wording import format_count, format_ratio, format_risk, slo_sentence
@@ -58,7 +58,8 @@ class Recommendation:
     overcommit_ratio : float or None
         Recommended limit; None when not even the smallest ratio swept meets the objective.
     scenario_id, next_scenario_id : int or None
-        The scenario that the fields describe, and the one at the next larger ratio.
+        The scenario that the fields describe, and the one that shows what happens beyond it: the next larger ratio, or,
+        where `meets_slo` is false, the first larger one at which a host broke.
     hosts_saved, vms_gained : int
         Against the baseline; the first answers "consolidate", the second "grow".
     by_tail : dict
@@ -87,6 +88,7 @@ class Recommendation:
     by_tail: dict[str, float | None]
     tails: tuple[TailResult, ...]
     ratios_past_a_failure: tuple[float, ...]
+    headline: str
     sentence: str
 
 
@@ -130,7 +132,7 @@ def recommend(summaries: Sequence[ScenarioSummary], config: PlannerConfig) -> Re
         axes=line.axes,
         tail=line.tail,
         scenario_id=chosen.scenario_id,
-        next_scenario_id=following.scenario_id if following and line.best else None,
+        next_scenario_id=_next_id(line, chosen),
         hosts_used=chosen.hosts_used,
         hosts_saved=baseline.hosts_used - chosen.hosts_used,
         vms_placed=chosen.vms_placed,
@@ -146,6 +148,7 @@ def recommend(summaries: Sequence[ScenarioSummary], config: PlannerConfig) -> Re
         by_tail={item.tail: item.overcommit_ratio for item in tails},
         tails=tails,
         ratios_past_a_failure=line.ratios_past_a_failure,
+        headline=_headline(line, chosen, baseline, binding, config),
         sentence=_sentence(line, chosen, baseline, binding, config),
     )
 
@@ -153,6 +156,13 @@ def recommend(summaries: Sequence[ScenarioSummary], config: PlannerConfig) -> Re
 def recommendation_as_dict(recommendation: Recommendation) -> dict[str, Any]:
     """Turn the recommendation into plain values for JSON."""
     return asdict(recommendation)
+
+
+def _next_id(line: Line, chosen: ScenarioSummary) -> int | None:
+    larger = [item for item in line.scenarios if item.overcommit_ratio > chosen.overcommit_ratio]
+    if line.best is None:
+        larger = [item for item in larger if item.broken_host_runs] or larger
+    return larger[0].scenario_id if larger else None
 
 
 def _preference(line: Line) -> tuple[float, int, float, str]:
@@ -219,13 +229,26 @@ def _sentence(
     ratio = format_ratio(chosen.overcommit_ratio)
     if line.best is None:
         return (
-            f"No ratio swept meets the objective: already at {ratio} with {line.placement} placement the swap risk is "
-            f"{risk}. {binding.text}"
+            f"{no_ratio(binding)}. At {ratio} with {line.placement} placement the swap risk is {risk}. {binding.text}"
         )
     return (
         f"Overcommit by {ratio} with {line.placement} placement: {_gain(chosen, baseline, config)}; "
         f"the swap risk is {risk}."
     )
+
+
+def _headline(
+    line: Line, chosen: ScenarioSummary, baseline: Baseline, binding: BindingConstraint, config: PlannerConfig
+) -> str:
+    if line.best is None:
+        return no_ratio(binding)
+    hosts, base = format_count(chosen.hosts_used, "host"), format_ratio(baseline.overcommit_ratio)
+    if config.question == "grow":
+        return f"{chosen.vms_placed - baseline.vms_placed:,} more VMs than at {base}, on {hosts}"
+    saved = baseline.hosts_used - chosen.hosts_used
+    if saved > 0:
+        return f"{format_count(saved, 'host')} saved: {hosts} instead of {baseline.hosts_used:,}"
+    return f"{hosts}, no fewer than at {base}"
 
 
 def _gain(chosen: ScenarioSummary, baseline: Baseline, config: PlannerConfig) -> str:

@@ -35,15 +35,16 @@ class HostRuns:
         Whether the host broke the objective; False where unknown.
     is_known : bool array, shape (n_runs,)
         Whether the simulation of this host finished.
-    margin : float64 array, shape (n_runs,)
-        Peak granted memory ÷ usable memory; NaN where unknown.
+    margins : float64 array, shape (n_runs, n_margins)
+        Continuous measures of pressure, of which at least one varies between replicates: peak granted and peak active
+        memory ÷ usable memory; NaN where unknown.
     """
 
     replicate: np.ndarray
     host: np.ndarray
     is_broken: np.ndarray
     is_known: np.ndarray
-    margin: np.ndarray
+    margins: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -161,13 +162,13 @@ def _measure_dependence(runs: HostRuns) -> _Dependence:
     if len(per_replicate) < MIN_REPLICATES_FOR_CORRELATION:
         return _Dependence(n_runs, hosts_per_replicate, 1.0, 1.0)
     known = runs.is_known
-    flag, margin = (
+    flag, *margins = (
         within_replicate_correlation(values[known], runs.replicate[known], runs.host[known])
-        for values in (runs.is_broken.astype(np.float64), runs.margin)
+        for values in (runs.is_broken.astype(np.float64), *runs.margins.T)
     )
-    if margin is None:
-        margin = 1.0 if flag is None else 0.0
-    return _Dependence(n_runs, hosts_per_replicate, max(0.0, flag or 0.0), max(0.0, margin))
+    varying = [value for value in margins if value is not None]
+    of_margin = max(0.0, *varying) if varying else 1.0 if flag is None else 0.0
+    return _Dependence(n_runs, hosts_per_replicate, max(0.0, flag or 0.0), of_margin)
 
 
 def _exact_upper(share: float, dependence: _Dependence, confidence: float) -> tuple[float, float]:

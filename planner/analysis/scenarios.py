@@ -111,13 +111,14 @@ def host_runs(rows: pd.DataFrame) -> HostRuns:
     known = (rows["status"] == "ok").to_numpy(dtype=bool)
     broken = np.zeros(len(rows), dtype=bool)
     broken[known] = rows["slo_is_broken"].to_numpy()[known].astype(bool)
-    margin = rows["granted_bytes_max"].to_numpy(dtype=np.float64) / rows["usable_bytes"].to_numpy(dtype=np.float64)
+    peaks = rows[["granted_bytes_max", "active_bytes_max"]].to_numpy(dtype=np.float64)
+    margins = peaks / rows[["usable_bytes"]].to_numpy(dtype=np.float64)
     return HostRuns(
         replicate=rows["replicate"].to_numpy(dtype=np.int64),
         host=rows["host"].to_numpy(dtype=object),
         is_broken=broken,
         is_known=known,
-        margin=np.where(known, margin, np.nan),
+        margins=np.where(known[:, None], margins, np.nan),
     )
 
 

@@ -56,7 +56,8 @@ def frontier_figure(points: pd.DataFrame, allowed: float) -> go.Figure:
     """
     floor = _floor(points, allowed)
     ratios = sorted(float(value) for value in points["overcommit_ratio"].unique())
-    step = min((after - before for before, after in pairwise(ratios)), default=1.0)
+    gaps = [after - before for before, after in pairwise(ratios)]
+    step = min([*gaps, (ratios[-1] - ratios[0]) / 5]) if gaps else 0.0
     figure = go.Figure(layout=base_layout(440))
     lines = [(str(name), part) for name, part in points.groupby("line", sort=False)]
     # Drawn last lies on top: the recommended line.
@@ -190,7 +191,7 @@ def _hover(row: pd.Series) -> str:
     risk = "none seen" if row["swap_risk"] == 0 else format_percent(row["swap_risk"])
     return (
         f"{escape(str(row['line']))}, ratio {format_ratio(row['overcommit_ratio'])}<br>"
-        f"{row['vms_per_host']:.1f} VMs per host, {row['hosts_used']} hosts<br>"
+        f"{row['vms_per_host']:.3g} VMs per host, {row['hosts_used']} hosts<br>"
         f"swap risk {risk}, at most {format_percent(row['swap_risk_high'])}"
     )
 

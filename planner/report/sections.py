@@ -27,8 +27,8 @@ def answer(summary: dict[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
     return {
         "is_met": is_met,
         "ratio": format_ratio(item["overcommit_ratio"]) if is_met else "none",
-        "headline": _headline(summary, row),
-        "sentence": item["sentence"],
+        "headline": item["headline"],
+        "sentence": item["sentence"] if is_met else "",
         "slo": item["slo"]["sentence"],
         "facts": _facts(summary, row),
         "tails": [_tail_card(tail, item) for tail in item["tails"]],
@@ -118,21 +118,6 @@ def percent_cell(value: float | None) -> Cell:
     """Make a table cell with a fraction as a percentage."""
     is_known = value is not None and value == value
     return number_cell(format_percent(value) if is_known else "not known", value)
-
-
-def _headline(summary: dict[str, Any], row: pd.Series) -> str:
-    item = summary["recommendation"]
-    if not item["meets_slo"]:
-        return "No ratio swept meets the objective"
-    hosts = format_count(item["hosts_used"], "host")
-    base = format_ratio(item["baseline"]["overcommit_ratio"])
-    if summary["question"] == "grow":
-        return f"{item['vms_gained']:,} more VMs than at {base}, on {hosts}"
-    if item["hosts_saved"] > 0:
-        return (
-            f"{format_count(item['hosts_saved'], 'host')} saved: {hosts} instead of {item['baseline']['hosts_used']:,}"
-        )
-    return f"{hosts}, no fewer than at {base}; {row['placement']} placement"
 
 
 def _facts(summary: dict[str, Any], row: pd.Series) -> list[tuple[str, str, str]]:

@@ -1,5 +1,6 @@
 """The sections for the engineer: hosts over time, slowdown, translation, who is at risk, paired comparisons."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -267,8 +268,13 @@ def _difference_row(row: pd.Series) -> tuple[Cell, ...]:
         number_cell(_points(row["low"]), row["low"]),
         number_cell(_points(row["high"]), row["high"]),
         number_cell("same" if hosts == 0 else f"{hosts:+,}", hosts),
-        Cell(row["axes_key"].strip("{}").replace('"', "")),
+        Cell(", ".join(_axis(path, value) for path, value in json.loads(row["axes_key"]).items())),
     )
+
+
+def _axis(path: str, value: bool | float | str) -> str:
+    shown = ("on" if value else "off") if isinstance(value, bool) else str(value)
+    return f"{path.removeprefix('hypervisor.').removesuffix('.enabled').replace('_', ' ')} {shown}"
 
 
 def _points(difference: float) -> str:
@@ -276,7 +282,7 @@ def _points(difference: float) -> str:
 
 
 def _ablation_row(row: pd.Series) -> tuple[Cell, ...]:
-    axes = ", ".join(f"{path} = {value}" for path, value in row["axes"].items())
+    axes = ", ".join(_axis(path, value) for path, value in row["axes"].items())
     largest, first = row["largest_ratio"], row["first_broken_ratio"]
     return (
         Cell(axes + (" (as configured)" if row["is_base"] else "")),

@@ -15,7 +15,7 @@ from planner.report.blocks import Cell, Section, TableBlock
 from planner.units import PAGE_BYTES, format_bytes, format_seconds
 from planner.workload.popularity import load_law
 
-_SHOWN = ("config_sha256", "replicate_meaning", "fidelity", "versions")
+_SHOWN = ("config_hash", "replicate_meaning", "fidelity", "versions")
 """Manifest entries on the page. Times, machines and worker counts differ from run to run; the page must not."""
 
 
@@ -69,8 +69,9 @@ def fleet_line(config: PlannerConfig, summary: Mapping[str, Any]) -> str:
         f"{group.count:,} × {group.name} ({format_bytes(group.memory)}, {group.cores} cores)"
         for group in config.fleet.hosts
     )
+    vms = f"{'up to ' if summary['question'] == 'grow' else ''}{summary['vms']:,} VMs"
     return (
-        f"{summary['vms']:,} VMs; hosts: {hosts}; {format_seconds(config.horizon)} in ticks of "
+        f"{vms}; hosts: {hosts}; {format_seconds(config.horizon)} in ticks of "
         f"{format_seconds(config.tick)}; hypervisor {config.hypervisor.preset}"
     )
 

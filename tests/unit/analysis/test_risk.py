@@ -22,7 +22,7 @@ def make_runs(is_broken: np.ndarray, margin: np.ndarray, is_known: np.ndarray | 
         host=np.tile(np.array([f"esx-{i:02d}" for i in range(hosts)], dtype=object), replicates),
         is_broken=is_broken.ravel(),
         is_known=np.ones(is_broken.size, dtype=bool) if is_known is None else is_known.ravel(),
-        margin=margin.ravel(),
+        margins=margin.reshape(-1, 1),
     )
 
 
