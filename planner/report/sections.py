@@ -128,7 +128,11 @@ def _facts(summary: dict[str, Any], row: pd.Series) -> list[tuple[str, str, str]
     head, _, tail = risk.partition(" with ")
     density = "not known" if item["vms_per_host"] is None else f"{item['vms_per_host']:.1f} VMs per host"
     return [
-        ("Swap risk", head, f"{'with ' + tail + '; ' if tail else ''}{runs}"),
+        (
+            f"Swap risk at {format_ratio(row['overcommit_ratio'])}",
+            head,
+            f"{'with ' + tail + '; ' if tail else ''}{runs}",
+        ),
         (
             "Objective",
             f"at most {format_percent(item['slo']['hosts_affected_fraction'])}",

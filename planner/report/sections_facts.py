@@ -46,6 +46,7 @@ def provenance_section(config: PlannerConfig, manifest: Mapping[str, Any], summa
     rows = [
         ("seed", str(config.seed)),
         ("horizon", f"{format_seconds(config.horizon)} in ticks of {format_seconds(config.tick)}"),
+        ("warm-up", f"first {format_seconds(config.warm_up)} simulated but not judged"),
         ("replicates", f"{config.sweep.replicates:,}"),
         ("scenarios", f"{len(summary['scenarios']):,}"),
         ("sampled pages", f"about {config.fidelity.pages_per_vm:,} of {PAGE_BYTES // 1024} KiB for a VM of mean size"),

@@ -52,7 +52,15 @@ def test_a_ratio_past_a_failure_is_named_but_not_recommended() -> None:
 def test_when_even_the_smallest_ratio_fails_no_ratio_is_recommended() -> None:
     found = choose(scenario(1.0, 0.3, swap_risk=0.2, broken_host_runs=16))
     assert (found.meets_slo, found.overcommit_ratio, found.scenario_id) == (False, None, 100)
-    assert "No ratio swept meets the objective" in found.sentence
+    assert found.headline == "No ratio swept meets the objective"
+    assert found.binding_constraint.text in found.sentence
+
+
+def test_too_few_replicates_are_no_proof_of_a_break() -> None:
+    found = choose(scenario(1.0, 0.3), scenario(1.25, 0.3), scenario(2.0, 0.4, broken_host_runs=1))
+    assert found.headline == "No ratio swept is shown to meet the objective"
+    # What happens beyond is shown by the first ratio at which a host broke.
+    assert found.next_scenario_id == 200
 
 
 @pytest.mark.parametrize(

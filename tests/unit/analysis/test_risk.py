@@ -1,5 +1,6 @@
 """Swap risk: hand counts, the bounds' promises, and their coverage by simulation."""
 
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -72,6 +73,12 @@ def test_few_replicates_cannot_tell_the_correlation(replicates: int) -> None:
 def test_margin_that_never_varies_tells_nothing() -> None:
     result = estimate(make_runs(np.zeros((8, 10), dtype=bool), np.full((8, 10), 0.7)))
     assert result.effective_runs == pytest.approx(8.0)
+
+
+def test_another_margin_speaks_when_the_first_never_varies() -> None:
+    runs = make_runs(np.zeros((8, 10), dtype=bool), np.full((8, 10), 0.7))
+    margins = np.column_stack([runs.margins[:, 0], independent_margin(8, 10).ravel()])
+    assert estimate(replace(runs, margins=margins)).effective_runs == pytest.approx(80.0)
 
 
 def test_a_failed_run_is_broken_for_the_upper_bound_and_not_for_the_lower() -> None:
