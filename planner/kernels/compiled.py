@@ -7,5 +7,5 @@ against 0.18 s for 13,000 pages and 4,032 ticks) and compiles in three quarters 
 
 from numba import njit
 
-kernel = njit(cache=True, _nrt=False)
+kernel = njit(cache=True, _nrt=False)  # type: ignore[call-overload]
 """Decorator of kernels that allocate nothing."""

@@ -6,6 +6,7 @@ the kernels is exact: page by page, tick by tick.
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tests.oracles.draws import draw
 
@@ -79,7 +80,7 @@ class Host:
                 for i in range(first, end)
             ]
             starts = [int(x) for x in stack.plan.touched_start[v]]
-            touched = [[int(p) for p in stack.plan.touched_page[a:b]] for a, b in zip(starts, starts[1:], strict=False)]
+            touched = [[int(p) for p in stack.plan.touched_page[a:b]] for a, b in pairwise(starts)]
             vm = Vm(
                 key=int(stack.vms.key[v]),
                 pages=pages,

@@ -50,7 +50,9 @@ class SmallFleet:
     def demand(self, replicate):
         rng = np.random.default_rng([self.seed, replicate])
         n_vms = len(self.vms)
-        granted = np.minimum(1.0, rng.uniform(0.1, 0.9, (n_vms, 1)) + np.cumsum(rng.exponential(0.02, (n_vms, N_TICKS)), 1))
+        granted = np.minimum(
+            1.0, rng.uniform(0.1, 0.9, (n_vms, 1)) + np.cumsum(rng.exponential(0.02, (n_vms, N_TICKS)), 1)
+        )
         restart = rng.random((n_vms, N_TICKS)) < 0.03
         granted = np.where(restart, 0.3 * granted, granted)
         active = np.minimum(granted, rng.exponential(0.15, (n_vms, N_TICKS)))

@@ -1,0 +1,101 @@
+"""Small stacks for unit tests, without a fleet: every array by hand."""
+
+import numpy as np
+
+from planner.kernels import state
+
+
+def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.75, n_contents=4, **knobs):
+    """Build a stack of VMs with `n_pages` pages each, nothing granted, thresholds at 100/64/32/16 % of min_free."""
+    n_pages = np.asarray(n_pages, dtype=np.int64)
+    n_vms, total = n_pages.size, int(n_pages.sum())
+    start = np.concatenate(([0], np.cumsum(n_pages)))
+
+    def ints(value):
+        return np.full(n_vms, value, dtype=np.int64)
+
+    counts = np.zeros((n_vms, state.N_CLASSES), dtype=np.int64)
+    counts[:, state.UNTOUCHED] = n_pages
+    values = {
+        "frames": frames,
+        "min_free": min_free,
+        "clear_below": min_free,
+        "soft_below": int(min_free * 0.64),
+        "hard_below": int(min_free * 0.32),
+        "low_below": int(min_free * 0.16),
+        "break_below": 4 * min_free,
+        "margin": 0.1,
+        "idle_cost": 1.0 / (1.0 - idle_memory_tax),
+        "slow_gain": 0.9,
+        "pages_per_block": 1,
+        "shared_write_below": 0,
+        "is_sharing": True,
+        "is_sequential_scan": False,
+        "is_two_pass": False,
+        "is_compressing": False,
+        "is_swapping": True,
+        "is_lru": False,
+        "is_large": False,
+        "is_quiet": False,
+    } | knobs
+    return state.Stack(
+        pages=state.PageArrays(
+            host_class=np.zeros(total, np.uint8),
+            last_touch=np.zeros(total, np.int32),
+            content=np.full(total, state.NO_CONTENT, np.int32),
+            home_content=np.full(total, state.NO_CONTENT, np.int32),
+            guest_class=np.zeros(total, np.uint8),
+            is_stable=np.zeros(total, np.uint8),
+            is_compressible=np.zeros(total, np.uint8),
+        ),
+        contents=state.ContentArrays(
+            np.zeros(n_contents, np.int32), np.full(n_contents, -1, np.int32), np.ones(n_contents, np.int64)
+        ),
+        vms=state.VmArrays(
+            start=start,
+            key=np.arange(1, n_vms + 1).astype(np.uint32),
+            shares=n_pages.astype(np.float64),
+            reservation=ints(0),
+            limit=n_pages.copy(),
+            balloon_cap=(n_pages * 65) // 100,
+            compress_cap=n_pages // 10,
+            inflate_per_tick=ints(1000),
+            deflate_per_tick=ints(1000),
+            scan_per_tick=np.zeros(n_vms),
+            granted=ints(-1),
+            counts=counts,
+            small=ints(0),
+            tick=np.zeros((n_vms, state.N_TICK), np.int64),
+            active_slow=np.zeros(n_vms),
+            target=ints(0),
+            scan_cursor=ints(0),
+        ),
+        host=state.HostArrays(
+            totals=np.array([0, 0, 0, state.STATE_HIGH, -1], np.int64),
+            is_small=np.ones(total, np.uint8),
+            block_start=start.copy(),
+            victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, np.int64),
+        ),
+        knobs=state.Knobs(**values),
+        plan=state.DemandPlan(
+            granted=np.zeros((n_vms, 1), np.int32),
+            active=np.zeros((n_vms, 1)),
+            touched_page=np.zeros(0, np.int32),
+            touched_start=np.zeros((n_vms, 2), np.int64),
+            age_bucket=np.minimum([a.bit_length() for a in range(5000)], 15).astype(np.uint8),
+        ),
+    )
+
+
+def grant(stack, v, pages, contents=None):
+    """Give VM `v` its first `pages` pages a private frame each, with `contents` where given."""
+    from planner.kernels.frames import move_page
+
+    first = int(stack.vms.start[v])
+    stack.vms.granted[v] = pages
+    for n in range(pages):
+        move_page(stack, v, first + n, state.PRIVATE)
+        if contents is not None:
+            stack.pages.content[first + n] = contents[n]
+    stack.vms.small[v] = pages
+    return stack
