@@ -1,0 +1,189 @@
+"""Whole hosts: what must never happen, what must never get worse, and the short cut for quiet hosts."""
+
+import numpy as np
+import pytest
+
+from planner.config.hypervisor import HypervisorSpec
+from planner.config.load import load_hypervisor
+from planner.config.spec import SloSpec, WorkloadSpec
+from planner.host.problem import HostHardware, HostProblem, SwapDevice
+from planner.host.results import slo_broken_ticks
+from planner.host.simulator import HostSim, translation_table
+from planner.kernels.host_loop import simulate_host
+from planner.schema import HOST_COLUMNS, TIMELINE_COLUMNS, VM_COLUMNS
+from planner.workload.generated import GeneratedSource
+from planner.workload.overhead import vm_overhead_bytes
+
+GIB = 2**30
+N_VMS = 24
+NVME = SwapDevice("nvme", 80e-6, 5e5)
+
+
+@pytest.fixture(scope="module")
+def source():
+    return GeneratedSource("managed-hosting", N_VMS, horizon_s=2 * 86400.0, tick_s=300.0, seed=3)
+
+
+def make_problem(source, ratio, hypervisor=None, replicate=0, extra_bytes=0):
+    hypervisor = hypervisor or load_hypervisor("esxi-8")
+    overhead = int(vm_overhead_bytes(source.vms, hypervisor).sum())
+    memory = int(source.vms.configured_bytes.sum() / ratio) + overhead + extra_bytes
+    return HostProblem(
+        host=HostHardware("host", memory, 0, 64, "sapphire-rapids", NVME),
+        hypervisor=hypervisor,
+        workload=WorkloadSpec(),
+        slo=SloSpec(),
+        seed=3,
+        replicate=replicate,
+        vm_idx=tuple(range(N_VMS)),
+        page_scale=4096,
+        warm_up_s=43200.0,
+    )
+
+
+def switch(hypervisor, **switches):
+    parts = {name: getattr(hypervisor, name).model_copy(update={"enabled": on}) for name, on in switches.items()}
+    return hypervisor.model_copy(update=parts)
+
+
+@pytest.mark.parametrize("preset", ["esxi-8", "kvm"])
+@pytest.mark.parametrize("replicate", [0, 1])
+def test_without_overcommit_nothing_is_ever_swapped_or_denied(source, preset, replicate):
+    row = HostSim(source).run(make_problem(source, 1.0, load_hypervisor(preset), replicate)).host_row
+    assert row["swapped_bytes_max"] == 0
+    assert row["swap_in_bytes_per_s_max"] == 0.0
+    assert row["denied_bytes"] == 0
+    assert not row["slo_is_broken"]
+
+
+@pytest.mark.parametrize("preset", ["esxi-8", "kvm"])
+def test_more_memory_never_raises_swap_in(source, preset):
+    sim, hypervisor = HostSim(source), load_hypervisor(preset)
+    rates = [
+        sim.run(make_problem(source, ratio, hypervisor)).host_row["swap_in_bytes_per_s_mean"]
+        for ratio in (6.0, 4.0, 3.0, 2.4, 2.0, 1.6, 1.3, 1.0)
+    ]
+    assert rates[0] > 0
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_without_any_reclaim_memory_is_denied_exactly_when_granted_passes_ram(source):
+    nothing = switch(load_hypervisor("esxi-8"), page_sharing=False, ballooning=False, compression=False, swap=False)
+    sim = HostSim(source)
+    granted = sim.run(make_problem(source, 1.0), keep_timeline=True).host_row["granted_bytes_max"]
+    configured = int(source.vms.configured_bytes.sum())
+    page_bytes = 4096 * 4096
+    enough = make_problem(source, configured / (granted + page_bytes), nothing)
+    short = make_problem(source, configured / (granted - 2 * page_bytes), nothing)
+    assert sim.run(enough).host_row["denied_bytes"] == 0
+    assert sim.run(short).host_row["denied_bytes"] > 0
+
+
+def test_each_mechanism_lowers_what_the_next_one_has_to_do(source):
+    base, ratio, sim = load_hypervisor("esxi-8"), 2.4, HostSim(source)
+    off = {"page_sharing": False, "ballooning": False, "compression": False}
+    swap_only = sim.run(make_problem(source, ratio, switch(base, **off))).host_row
+    compress = sim.run(make_problem(source, ratio, switch(base, **off | {"compression": True}))).host_row
+    everything = sim.run(make_problem(source, ratio, base)).host_row
+    assert swap_only["swapped_bytes_mean"] > compress["swapped_bytes_mean"] > everything["swapped_bytes_mean"]
+    # Compression need not lower swap-in: a page in the cache still takes half a frame, so more pages have to go.
+    assert swap_only["swap_in_bytes_per_s_mean"] > everything["swap_in_bytes_per_s_mean"]
+    assert everything["ballooned_bytes_mean"] > 0
+    assert everything["shared_saved_bytes_mean"] > 0
+
+
+def test_breaking_large_pages_costs_translation(source):
+    sim = HostSim(source)
+    quiet, squeezed = (sim.run(make_problem(source, ratio)).host_row for ratio in (1.0, 2.4))
+    assert quiet["small_mapped_fraction_mean"] == 0.0
+    assert squeezed["small_mapped_fraction_mean"] > 0.1
+    assert squeezed["translation_overhead_mean"] > quiet["translation_overhead_mean"] > 0.0
+
+
+def test_quiet_short_cut_gives_what_the_full_run_gives(source):
+    sim, problem = HostSim(source), make_problem(source, 0.8)
+    stack, costs, quiet = sim.prepare(problem)
+    assert stack.knobs.is_quiet
+    table = translation_table("sapphire-rapids", "middle")
+    simulate_host(stack, costs, table, quiet)
+    full_stack, costs, full = sim.prepare(problem)
+    touches = sim._touches(3, 0, 4096, "middle").plan(np.arange(N_VMS), is_quiet=False)
+    full_stack = full_stack._replace(knobs=full_stack.knobs._replace(is_quiet=False), plan=touches)
+    simulate_host(full_stack, costs, table, full)
+    for name in ("timeline", "vm_sums", "vm_peaks", "vm_times", "slowdown_counts"):
+        assert np.array_equal(getattr(quiet, name), getattr(full, name)), name
+
+
+def test_result_has_every_declared_column_and_conserves_bytes(source):
+    result = HostSim(source).run(make_problem(source, 2.0), keep_timeline=True)
+    assert set(result.host_row) == {c.name for c in HOST_COLUMNS if c.simulated}
+    assert set(result.vm_rows) == {c.name for c in VM_COLUMNS if c.simulated}
+    assert all(values.shape == (N_VMS,) for values in result.vm_rows.values())
+    at = {column.name: result.timeline[:, n] for n, column in enumerate(TIMELINE_COLUMNS)}
+    total = at["consumed_bytes"] + at["free_bytes"]
+    assert (total == total[0]).all()
+    # Frames in use: private pages, the shared ones less what sharing saves, and half a frame for a compressed page.
+    compressed_frames = -(-at["compressed_bytes"] // (2 * 4096 * 4096)) * 4096 * 4096
+    used = at["private_bytes"] + at["shared_bytes"] - at["shared_saved_bytes"] + compressed_frames
+    assert (used == at["consumed_bytes"]).all()
+    held = sum(at[f"{name}_bytes"] for name in ("private", "shared", "compressed", "swapped", "evicted"))
+    assert (held <= at["granted_bytes"]).all()
+    assert (held + at["ballooned_bytes"] >= at["granted_bytes"]).all()
+    # VM sums and host sums are the same bytes.
+    row = result.host_row
+    assert result.vm_rows["granted_bytes_mean"].sum() == pytest.approx(row["granted_bytes_mean"], rel=1e-12)
+    assert result.vm_rows["ballooned_bytes_mean"].sum() == pytest.approx(row["ballooned_bytes_mean"], rel=1e-12)
+
+
+def test_same_problem_gives_the_same_result_in_any_company(source):
+    problem = make_problem(source, 2.0)
+    alone = HostSim(source).run(problem)
+    busy = HostSim(source)
+    busy.run(make_problem(source, 3.0, replicate=1))
+    again = busy.run(problem)
+    assert alone.host_row == again.host_row
+    assert all(np.array_equal(alone.vm_rows[name], again.vm_rows[name], equal_nan=True) for name in alone.vm_rows)
+
+
+def test_objective_counts_runs_longer_than_it_allows():
+    slo = SloSpec.model_validate({"swap_in": "1 MiB/s", "for_more_than": "5 min"})
+    timeline = np.zeros((8, len(TIMELINE_COLUMNS)), dtype=np.int64)
+    column = [c.name for c in TIMELINE_COLUMNS].index("swap_in_bytes")
+    too_much = int(1.1 * 2**20 * 300)
+    timeline[[1, 3, 4, 7], column] = too_much
+    # Five minutes are one tick, which is not more than 5 min; two in a row are.
+    assert slo_broken_ticks(timeline, 300.0, slo).tolist() == [False, False, False, True, True, False, False, False]
+
+
+def test_limit_is_enforced_without_pressure(source):
+    vms = source.vms
+    limit = (vms.configured_bytes * 0.3).astype(np.int64)
+
+    class Limited:
+        def __init__(self):
+            self.vms = type(vms)(**{**vars(vms), "limit_bytes": limit})
+
+        def demand(self, replicate):
+            return source.demand(replicate)
+
+        def replicate_meaning(self):
+            return ""
+
+    result = HostSim(Limited()).run(make_problem(source, 0.7), keep_timeline=True)
+    assert result.host_row["ballooned_bytes_mean"] + result.host_row["swapped_bytes_mean"] > 0
+    page_bytes = 4096 * 4096
+    assert result.host_row["consumed_bytes_mean"] <= limit.sum() + N_VMS * page_bytes
+
+
+def test_hypervisor_overhead_table():
+    # vSphere 6.5/6.7 resource management guide, MiB by vCPUs 1, 2, 4, 8; fit 14.4 + 4.0 per vCPU + 0.0074 per MiB.
+    published = {
+        256: (20.29, 24.28, 32.23, 48.16),
+        1024: (25.90, 29.91, 37.86, 53.82),
+        16384: (139.62, 143.98, 151.93, 168.60),
+    }
+    spec = HypervisorSpec(preset="test")
+    for memory_mib, row in published.items():
+        for vcpus, expected in zip((1, 2, 4, 8), row, strict=True):
+            got = spec.vm_overhead_base + spec.vm_overhead_per_vcpu * vcpus + spec.vm_overhead_per_memory * memory_mib
+            assert got == pytest.approx(expected, abs=1.5)
