@@ -41,12 +41,18 @@ class TailResult:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What savings are counted against: ratio 1.0 of the same placement, or the smallest feasible one swept."""
+    """What savings are counted against: ratio 1.0 of the same placement, or the smallest feasible one swept.
+
+    `leanest_placement` is the placement that needs the fewest hosts at that ratio, `leanest_hosts_used` how many: a
+    placement that spreads VMs must not take the credit for hosts that another would never have used.
+    """
 
     overcommit_ratio: float
     hosts_used: int
     vms_placed: int
     text: str
+    leanest_placement: str
+    leanest_hosts_used: int
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ def recommend(summaries: Sequence[ScenarioSummary], config: PlannerConfig) -> Re
     chosen = line.best or line.scenarios[0]
     following = line.following
     binding = explain_failure(following, config.slo) if following else sweep_ended(chosen)
-    baseline = _baseline(line)
+    baseline = _baseline(line, candidates)
     tails = tuple(_tail_result(tail, line, chosen, lines) for tail in TAILS)
     return Recommendation(
         meets_slo=line.best is not None,
@@ -173,14 +179,21 @@ def _preference(line: Line) -> tuple[float, int, float, str]:
     return (-best.overcommit_ratio, best.hosts_used, best.swap_risk_high, line.placement)
 
 
-def _baseline(line: Line) -> Baseline:
+def _baseline(line: Line, candidates: Sequence[Line]) -> Baseline:
     feasible = [item for item in line.scenarios if item.feasible]
     at_one = [item for item in feasible if item.overcommit_ratio == 1.0]
     item = (at_one or feasible or list(line.scenarios))[0]
     ratio = format_ratio(item.overcommit_ratio)
     reason = "no overcommit" if at_one else "the smallest ratio swept at which every VM finds a host"
     text = f"{line.placement} at {ratio} ({reason})"
-    return Baseline(item.overcommit_ratio, item.hosts_used, item.vms_placed, text)
+    rivals = [other for rival in candidates for other in rival.scenarios if other.feasible or other is item]
+    at_ratio = [other for other in rivals if other.overcommit_ratio == item.overcommit_ratio]
+    leanest = min(at_ratio, key=lambda other: (other.hosts_used, other.placement != line.placement, other.placement))
+    if leanest.placement != line.placement:
+        text += f"; {leanest.placement} needs {format_count(leanest.hosts_used, 'host')} there"
+    return Baseline(
+        item.overcommit_ratio, item.hosts_used, item.vms_placed, text, leanest.placement, leanest.hosts_used
+    )
 
 
 def _tail_result(tail: str, line: Line, chosen: ScenarioSummary, lines: list[Line]) -> TailResult:
@@ -246,6 +259,9 @@ def _headline(
     if config.question == "grow":
         return f"{chosen.vms_placed - baseline.vms_placed:,} more VMs than at {base}, on {hosts}"
     saved = baseline.hosts_used - chosen.hosts_used
+    if saved > 0 and baseline.leanest_hosts_used < baseline.hosts_used:
+        lean = f"{baseline.leanest_placement} needs {baseline.leanest_hosts_used:,} at {base}"
+        return f"{hosts} instead of {baseline.hosts_used:,}; {lean}"
     if saved > 0:
         return f"{format_count(saved, 'host')} saved: {hosts} instead of {baseline.hosts_used:,}"
     return f"{hosts}, no fewer than at {base}"
@@ -259,4 +275,6 @@ def _gain(chosen: ScenarioSummary, baseline: Baseline, config: PlannerConfig) ->
         return f"{hosts} hold {format_count(chosen.vms_placed, 'VM')}, {gained:,} more than {against}"
     saved = baseline.hosts_used - chosen.hosts_used
     change = f"{saved:,} fewer than" if saved > 0 else f"{-saved:,} more than" if saved < 0 else "as many as"
+    if baseline.leanest_placement != chosen.placement:
+        against += f" ({baseline.leanest_placement} needs {baseline.leanest_hosts_used:,} there)"
     return f"{hosts} for {format_count(chosen.vms_placed, 'VM')}, {change} {against}"

@@ -36,8 +36,8 @@ class HostRuns:
     is_known : bool array, shape (n_runs,)
         Whether the simulation of this host finished.
     margins : float64 array, shape (n_runs, n_margins)
-        Continuous measures of pressure, of which at least one varies between replicates: peak granted and peak active
-        memory ÷ usable memory; NaN where unknown.
+        Continuous measures of pressure, the closest to breaking first: peak granted, then peak active memory ÷ usable
+        memory; NaN where unknown. The first that varies between replicates is used.
     """
 
     replicate: np.ndarray
@@ -166,9 +166,9 @@ def _measure_dependence(runs: HostRuns) -> _Dependence:
         within_replicate_correlation(values[known], runs.replicate[known], runs.host[known])
         for values in (runs.is_broken.astype(np.float64), *runs.margins.T)
     )
-    varying = [value for value in margins if value is not None]
-    of_margin = max(0.0, *varying) if varying else 1.0 if flag is None else 0.0
-    return _Dependence(n_runs, hosts_per_replicate, max(0.0, flag or 0.0), of_margin)
+    unknown = 1.0 if flag is None else 0.0
+    of_margin = next((value for value in margins if value is not None), unknown)
+    return _Dependence(n_runs, hosts_per_replicate, max(0.0, flag or 0.0), max(0.0, of_margin))
 
 
 def _exact_upper(share: float, dependence: _Dependence, confidence: float) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from planner.analysis.recommend import recommend, recommendation_as_dict
 from planner.analysis.scenarios import summarize_scenarios
 from planner.config.spec import PlannerConfig
 
-SUMMARY_VERSION = 1
+SUMMARY_VERSION = 2
 
 
 def summarize_run(

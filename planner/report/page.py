@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs
 
 from planner.analysis.at_risk import hosts_at_risk, vms_at_risk
 from planner.analysis.paired import paired_differences
+from planner.analysis.summarize import SUMMARY_VERSION
 from planner.analysis.tables import (
     byte_classes,
     largest_ratio_by_axes,
@@ -57,7 +58,17 @@ def render_report(run_dir: Path, out: Path) -> None:
 
 
 def render_page(run: RunTables) -> str:
-    """Render the page as text."""
+    """Render the page as text.
+
+    Raises
+    ------
+    InputError
+        The summary was written by another version of the planner.
+    """
+    version = run.summary.get("summary_version")
+    if version != SUMMARY_VERSION:
+        message = f"has version {version}; this planner reads {SUMMARY_VERSION}"
+        raise InputError("summary.json", message, "run the sweep again")
     frame = scenario_frame(run.summary)
     sections = _sections(run, frame)
     return (

@@ -84,6 +84,18 @@ def test_savings_count_against_the_smallest_feasible_ratio_without_ratio_one() -
     assert "smallest ratio swept" in found.baseline.text
 
 
+def test_a_spreading_placement_takes_no_credit_for_hosts_that_another_never_used() -> None:
+    spread = {"placement": "worst-fit", "hosts_used": 13}
+    found = choose(
+        scenario(1.0, 0.06, hosts_used=10), scenario(1.0, 0.03, **spread),
+        scenario(1.25, 0.04, placement="worst-fit", hosts_used=10),
+    )  # fmt: skip
+    assert (found.hosts_saved, found.baseline.leanest_hosts_used) == (3, 10)
+    assert "3 fewer than at 1.0 (first-fit needs 10 there)" in found.sentence
+    assert "first-fit needs 10 hosts there" in found.baseline.text
+    assert found.headline == "10 hosts instead of 13; first-fit needs 10 at 1.0"
+
+
 def test_grow_counts_vms() -> None:
     config = make_config(question="grow")
     found = choose(scenario(1.0, 0.03), scenario(2.0, 0.04, hosts_used=10, vms_placed=190), config=config)

@@ -148,6 +148,13 @@ def test_grow_tells_of_vms() -> None:
     assert "more VMs than at 1.0" in text_of(parse(render_page(tables_of(run))))
 
 
+def test_a_summary_of_another_version_is_refused() -> None:
+    tables = tables_of(make_run(make_config(sweep={"overcommit_ratio": [1.2], "replicates": 1}), sensitivity=False))
+    tables.summary["summary_version"] = 1
+    with pytest.raises(InputError, match="run the sweep again"):
+        render_page(tables)
+
+
 def test_every_assumption_has_a_name_and_a_basis() -> None:
     rows = assumptions_section(make_config()).tables[0].rows
     assert len(rows) == len(WorkloadSpec.model_fields)
