@@ -138,7 +138,7 @@ def _facts(summary: dict[str, Any], row: pd.Series) -> list[tuple[str, str, str]
             f"at most {format_percent(item['slo']['hosts_affected_fraction'])}",
             "of hosts, by the upper bound",
         ),
-        ("Density", density, f"{format_count(item['hosts_used'], 'host')}, {item['placement']} placement"),
+        ("Density", density, f"{format_count(item['hosts_used'], 'host')}, {item['placement']}{reached}"),
         (
             "Evidence",
             format_count(row["replicates"], "replicate"),
