@@ -127,6 +127,8 @@ def _facts(summary: dict[str, Any], row: pd.Series) -> list[tuple[str, str, str]
     risk = format_risk(item["swap_risk"], item["swap_risk_high"], confidence)
     head, _, tail = risk.partition(" with ")
     density = "not known" if item["vms_per_host"] is None else f"{item['vms_per_host']:.1f} VMs per host"
+    ratio = row["overcommit_ratio_mean"]
+    reached = "" if ratio is None or ratio != ratio else f"; ratio reached {format_ratio(round(ratio, 2))}"
     return [
         (
             f"Swap risk at {format_ratio(row['overcommit_ratio'])}",
