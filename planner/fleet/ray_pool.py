@@ -6,6 +6,7 @@ as the sink needs to take them.
 """
 
 import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ from planner.workload.source import DemandSource
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 _OBJECT_STORE_BYTES = 1 << 30
+_REACHABLE_WITHIN_S = 10.0
 
 
 class HostWorker:
@@ -195,11 +197,24 @@ def _start(workers: int | None, address: str | None) -> None:
             **quiet,
         )
         return
+    _check_reachable(address)
     try:
         ray.init(address=address, runtime_env={"env_vars": ONE_THREAD}, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
         hint = "check that the cluster runs and that its address is host:port"
         raise InputError(f"--ray-address {address}", f"cannot join: {_first_line(error)}", hint) from error
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse an address where nothing listens: Ray itself would try for minutes. Names like "auto" are left to Ray."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_REACHABLE_WITHIN_S).close()
+    except (OSError, OverflowError) as error:
+        hint = "check that the cluster runs and that its address is host:port"
+        raise InputError(f"--ray-address {address}", f"nothing answers there ({error})", hint) from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -94,3 +94,14 @@ def test_simulation_that_cannot_be_set_up_ends_the_sweep_with_its_own_error(plan
 
 def refuse(source):
     raise InputError("fleet", "is gone")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:99999"])
+def test_cluster_that_does_not_answer_is_said_at_once(address, monkeypatch):
+    import ray
+
+    from planner.fleet.ray_pool import RayExecutor
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(InputError, match=f"--ray-address {address}: nothing answers there"), RayExecutor(1, address):
+        pass
