@@ -76,8 +76,7 @@ def run_sweep(
     clock = _Clock()
     stages = [_simulate(plan, executor, sim_factory, "sweep")]
     summary = _summarize(stages, job.config)
-    others = expand_sensitivity(job.config, summary["recommendation"], first_id=len(plan.placed))
-    if others:
+    while others := expand_sensitivity(job.config, summary, first_id=sum(len(stage.plan.placed) for stage in stages)):
         stages.append(_simulate(planner.plan(others), executor, sim_factory, _tail_label(others)))
         summary = _summarize(stages, job.config)
     failures = [entry for stage in stages for entry in _failures(stage, job)]

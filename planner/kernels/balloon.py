@@ -6,7 +6,7 @@ on the host and still fills the balloon. Covers inflation, deflation and their l
 
 import numpy as np
 
-from planner.kernels.compiled import kernel
+from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.frames import break_block, move_page
 from planner.kernels.state import (
     BALLOONED,
@@ -46,7 +46,7 @@ _PREFERENCE = _build_preference()
 _N_GIVEABLE = len(_GIVING_ORDER) * N_AGE_BUCKETS
 
 
-@kernel
+@small_kernel
 def balloon_goal(stack, v):
     """Return the balloon size that brings VM `v` down to its target, within cap and reservation."""
     vms = stack.vms
@@ -119,7 +119,7 @@ def _take_preferred(stack, v, want, tick):
     return taken
 
 
-@kernel
+@small_kernel
 def _take_page(stack, v, i):
     pages, vms = stack.pages, stack.vms
     if pages.host_class[i] == SWAPPED and pages.guest_class[i] == GUEST_ANON:

@@ -9,3 +9,6 @@ from numba import njit
 
 kernel = njit(cache=True, _nrt=False)  # type: ignore[call-overload]
 """Decorator of kernels that allocate nothing."""
+
+small_kernel = njit(cache=True, _nrt=False, forceinline=True)  # type: ignore[call-overload]
+"""Decorator of kernels of a few instructions: handing a bundle over would cost many times more than they do."""

@@ -7,7 +7,7 @@ The mixing constants are those of the 32-bit integer hash "lowbias32" (C. Wellon
 
 import numpy as np
 
-from planner.kernels.compiled import kernel
+from planner.kernels.compiled import kernel, small_kernel
 
 PURPOSE_DUE = 1
 PURPOSE_WRITE = 2
@@ -36,7 +36,7 @@ def build_exponential_table() -> np.ndarray:
     return np.diff(antiderivative) * N_EXPONENTIAL
 
 
-@kernel
+@small_kernel
 def mix_u32(x):
     """Mix 32 bits so that every input bit moves every output bit."""
     x = np.uint32(x ^ (x >> np.uint32(16)))
@@ -46,7 +46,7 @@ def mix_u32(x):
     return np.uint32(x ^ (x >> np.uint32(16)))
 
 
-@kernel
+@small_kernel
 def draw_u32(vm_key, page, tick, purpose):
     """Draw a uniform 32-bit number for (VM key uint32, page, tick, purpose)."""
     x = mix_u32(np.uint32(np.uint32(vm_key) ^ np.uint32(np.uint32(page) * np.uint32(0x9E3779B1))))

@@ -4,7 +4,7 @@ The touches themselves were drawn before (`touches.py`). A ballooned page that i
 the guest gives another page for it when the balloon next grows.
 """
 
-from planner.kernels.compiled import kernel
+from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.draws import (
     PURPOSE_WRITE,
     draw_u32,
@@ -52,7 +52,7 @@ def step_demand(stack, tick):
         _grow(stack, v, before, granted, tick)
 
 
-@kernel
+@small_kernel
 def _grow(stack, v, before, granted, tick):
     """Touch the pages `before` .. `granted` for the first time."""
     pages, vms = stack.pages, stack.vms
@@ -67,26 +67,26 @@ def _grow(stack, v, before, granted, tick):
         vms.tick[v, TICK_TOUCHED] += granted - before
 
 
-@kernel
+@small_kernel
 def _touch(stack, v, tick):
     """Touch the pages that the VM touches in this tick and had touched before."""
     # Arrays are taken out of the bundle once: passing the bundle down for every touched page costs several times more.
     pages, plan = stack.pages, stack.plan
     host_class, content, last_touch, touched_page = pages.host_class, pages.content, pages.last_touch, plan.touched_page
     begin, end = plan.touched_start[v, tick], plan.touched_start[v, tick + 1]
-    first = stack.vms.start[v]
+    first, key, write_below = stack.vms.start[v], stack.vms.key[v], stack.knobs.shared_write_below
     for k in range(begin, end):
         i = first + touched_page[k]
         last_touch[i] = tick
         page_class = host_class[i]
         if page_class != PRIVATE and page_class != SHARED and not _back_page(stack, v, i, tick, False):
             continue
-        if content[i] != NO_CONTENT:
-            _maybe_write(stack, v, i, tick)
+        if content[i] != NO_CONTENT and int(draw_u32(key, touched_page[k], tick, PURPOSE_WRITE)) < write_below:
+            _write(stack, v, i, tick)
     stack.vms.tick[v, TICK_TOUCHED] += end - begin
 
 
-@kernel
+@small_kernel
 def _back_page(stack, v, i, tick, is_first):
     """Give page `i` a frame and count what that cost. Returns False where no frame could be had."""
     pages, vms = stack.pages, stack.vms
@@ -111,10 +111,9 @@ def _back_page(stack, v, i, tick, is_first):
 
 
 @kernel
-def _maybe_write(stack, v, i, tick):
-    vms, knobs = stack.vms, stack.knobs
-    if int(draw_u32(vms.key[v], i - vms.start[v], tick, PURPOSE_WRITE)) >= knobs.shared_write_below:
-        return
+def _write(stack, v, i, tick):
+    """Write to page `i`, which is in memory; a shared page needs a free frame for its copy."""
+    vms = stack.vms
     if stack.pages.host_class[i] == SHARED and free_frames(stack) < 1 and reclaim_now(stack, tick) < 1:
         vms.tick[v, TICK_DENIED] += 1
         return

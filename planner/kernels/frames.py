@@ -4,7 +4,7 @@ Covers class transitions, free frames, breaking 2 MiB blocks and releasing a VM.
 the kernels of the mechanisms.
 """
 
-from planner.kernels.compiled import kernel
+from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.state import (
     COMPRESSED,
     NO_CONTENT,
@@ -17,7 +17,7 @@ from planner.kernels.state import (
 )
 
 
-@kernel
+@small_kernel
 def free_frames(stack):
     """Return the frames that no page uses; two compressed pages share one."""
     totals = stack.host.totals
@@ -25,7 +25,7 @@ def free_frames(stack):
     return stack.knobs.frames - used
 
 
-@kernel
+@small_kernel
 def move_page(stack, v, i, new_class):
     """Move page `i` of VM `v` to `new_class`; its content must still be the old one. Changes `stack` in place."""
     pages, contents, totals = stack.pages, stack.contents, stack.host.totals
@@ -57,7 +57,7 @@ def move_page(stack, v, i, new_class):
     pages.host_class[i] = new_class
 
 
-@kernel
+@small_kernel
 def break_block(stack, v, i):
     """Map the 2 MiB block of page `i` with 4 KiB pages, if it is not yet. Changes `stack` in place."""
     start = stack.vms.start[v]

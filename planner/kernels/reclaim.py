@@ -9,7 +9,7 @@ goes from high to hard; on ESXi 6 and later ballooning is said to stop in hard, 
 """
 
 from planner.kernels.balloon import balloon_goal, deflate, inflate
-from planner.kernels.compiled import kernel
+from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.frames import free_frames
 from planner.kernels.policy import guest_page_supply, set_targets, update_state
 from planner.kernels.state import (
@@ -62,7 +62,7 @@ def reclaim_now(stack, tick):
     return free_frames(stack)
 
 
-@kernel
+@small_kernel
 def _has_balloon_or_limit(stack):
     vms = stack.vms
     for v in range(vms.key.size):

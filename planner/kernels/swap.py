@@ -4,7 +4,7 @@ Victims are random within VMs above their target (ESXi) or the host's least rece
 with a frame of their own are taken. Not modelled: replacement inside the compression cache, clustering of writes.
 """
 
-from planner.kernels.compiled import kernel
+from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.draws import PURPOSE_VICTIM, draw_u32
 from planner.kernels.frames import break_block, free_frames, move_page
 from planner.kernels.sharing import try_share
@@ -18,12 +18,12 @@ from planner.kernels.state import (
 )
 
 
-@kernel
+@small_kernel
 def _resident(vms, v):
     return vms.counts[v, PRIVATE] + vms.counts[v, SHARED]
 
 
-@kernel
+@small_kernel
 def evict_page(stack, v, i):
     """Take the frame of private page `i`: share it if its content is known, else compress, else swap. In place.
 

@@ -62,30 +62,59 @@ def expand_scenarios(config: PlannerConfig) -> list[Scenario]:
     ]
 
 
-def expand_sensitivity(config: PlannerConfig, recommendation: Mapping[str, Any], first_id: int) -> list[Scenario]:
-    """Expand the second stage: the recommended placement and axes over all ratios, under each other tail.
+def expand_sensitivity(config: PlannerConfig, summary: Mapping[str, Any], first_id: int) -> list[Scenario]:
+    """Expand what is still to be simulated to know the answer under each other tail: around it, not the whole axis.
+
+    First the recommended ratio and the next larger one; then, one at a time, smaller ratios while the smallest
+    simulated one fails, and larger ones while the largest meets the objective.
 
     Parameters
     ----------
-    recommendation : mapping
-        Of the first stage's summary: `placement` and `axes` are used.
+    summary : mapping
+        Of everything simulated so far.
     first_id : int
         Number of the first scenario.
 
     Returns
     -------
     list of Scenario
-        Empty where the tail is an axis of the sweep itself.
+        Empty when nothing is missing, and where the tail is an axis of the sweep itself.
     """
     if TAIL_PATH in config.sweep.axes:
         return []
-    others = [tail for tail in TAILS if tail != config.workload.tail]
-    pairs = product(others, dict.fromkeys(config.sweep.overcommit_ratio))
+    ratios = sorted(dict.fromkeys(config.sweep.overcommit_ratio))
+    recommendation = summary["recommendation"]
+    start = ratios.index(recommendation["overcommit_ratio"] or ratios[0])
     placement, axes = str(recommendation["placement"]), dict(recommendation["axes"])
+    wanted = [
+        (tail, ratio)
+        for tail in TAILS
+        if tail != config.workload.tail
+        for ratio in _missing_ratios(ratios, start, _met_by_ratio(summary, tail, config.slo.hosts_affected))
+    ]
     return [
         Scenario(number, ratio, placement, tail, axes, "sensitivity")
-        for number, (tail, ratio) in enumerate(pairs, start=first_id)
+        for number, (tail, ratio) in enumerate(wanted, start=first_id)
     ]
+
+
+def _met_by_ratio(summary: Mapping[str, Any], tail: str, hosts_affected: float) -> dict[float, bool]:
+    return {
+        entry["overcommit_ratio"]: bool(
+            entry["feasible"] and entry["swap_risk"] is not None and entry["swap_risk_high"] <= hosts_affected
+        )
+        for entry in summary["scenarios"]
+        if entry["role"] == "sensitivity" and entry["tail"] == tail
+    }
+
+
+def _missing_ratios(ratios: list[float], start: int, is_met: Mapping[float, bool]) -> list[float]:
+    if not is_met:
+        return ratios[start : start + 2]
+    lowest, highest = ratios.index(min(is_met)), ratios.index(max(is_met))
+    if not is_met[ratios[lowest]]:
+        return ratios[max(0, lowest - 1) : lowest]
+    return ratios[highest + 1 : highest + 2] if is_met[ratios[highest]] else []
 
 
 def scenario_config(config: PlannerConfig, scenario: Scenario) -> PlannerConfig:

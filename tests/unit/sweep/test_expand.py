@@ -59,17 +59,38 @@ def test_wrong_axes_are_config_errors(path, value):
         expand_scenarios(config_of(overcommit_ratio=[1.0], axes={path: [value]}))
 
 
-def test_sensitivity_sweeps_the_recommended_placement_under_the_other_tails():
-    config = config_of(overcommit_ratio=[1.0, 1.2], placement=["spread", "first-fit"])
-    scenarios = expand_sensitivity(config, {"placement": "first-fit", "axes": {}}, first_id=4)
-    assert [(s.id, s.tail, s.overcommit_ratio, s.placement, s.role) for s in scenarios] == [
-        (4, "low", 1.0, "first-fit", "sensitivity"), (5, "low", 1.2, "first-fit", "sensitivity"),
-        (6, "high", 1.0, "first-fit", "sensitivity"), (7, "high", 1.2, "first-fit", "sensitivity"),
-    ]  # fmt: skip
-    assert scenario_config(config, scenarios[0]).workload.tail == "low"
+def simulated(tail, ratio, risk_high, feasible=True):
+    return {
+        "role": "sensitivity", "tail": tail, "overcommit_ratio": ratio, "feasible": feasible,
+        "swap_risk": 0.0, "swap_risk_high": risk_high,
+    }  # fmt: skip
+
+
+def missing(recommended, *done):
+    config = config_of(overcommit_ratio=[1.0, 1.2, 1.4, 1.6], placement=["spread", "first-fit"])
+    recommendation = {"placement": "first-fit", "axes": {}, "overcommit_ratio": recommended}
+    scenarios = expand_sensitivity(config, {"recommendation": recommendation, "scenarios": list(done)}, first_id=8)
+    assert [s.id for s in scenarios] == list(range(8, 8 + len(scenarios)))
+    assert {(s.placement, s.role) for s in scenarios} <= {("first-fit", "sensitivity")}
+    return [(s.tail, s.overcommit_ratio) for s in scenarios]
+
+
+def test_sensitivity_starts_at_the_recommended_ratio_and_the_next():
+    assert missing(1.2) == [("low", 1.2), ("low", 1.4), ("high", 1.2), ("high", 1.4)]
+    assert missing(1.6) == [("low", 1.6), ("high", 1.6)]
+    assert missing(None) == [("low", 1.0), ("low", 1.2), ("high", 1.0), ("high", 1.2)]
+
+
+def test_sensitivity_steps_up_while_met_and_down_while_not():
+    low, high = simulated("low", 1.4, 0.01), simulated("high", 1.2, 0.5)
+    done = [simulated("low", 1.2, 0.01), low, high, simulated("high", 1.4, 0.9)]
+    assert missing(1.2, *done) == [("low", 1.6), ("high", 1.0)]
+    assert missing(1.2, *done, simulated("low", 1.6, 0.5), simulated("high", 1.0, 0.01)) == []
+    # Unplaced VMs fail a ratio whatever its risk.
+    assert missing(1.6, simulated("low", 1.6, 0.01), simulated("high", 1.6, 0.01, feasible=False)) == [("high", 1.4)]
 
 
 def test_no_sensitivity_where_the_tail_is_swept():
     config = config_of(overcommit_ratio=[1.0], axes={"workload.tail": ["low", "high"]})
     assert [s.tail for s in expand_scenarios(config)] == ["low", "high"]
-    assert expand_sensitivity(config, {"placement": "first-fit", "axes": {}}, first_id=2) == []
+    assert expand_sensitivity(config, {}, first_id=2) == []
