@@ -1,4 +1,4 @@
-"""Shared set-up: compiled kernels go to the cache folder that the command line uses, set before anything imports numba."""
+"""Shared set-up: compiled kernels go to the cache folder of the command line, set before anything imports numba."""
 
 from planner.cli.environment import prepare_environment
 

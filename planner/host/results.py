@@ -23,17 +23,22 @@ _FEWEST_BUSY_VCPUS = 0.01
 
 def build_out(n_vms: int, n_ticks: int, busy_vcpus: np.ndarray) -> Out:
     """Allocate what a run of `n_vms` VMs over `n_ticks` fills."""
-    low, high = SLOWDOWN_DECADES
-    edges = 10.0 ** np.linspace(low, high, SLOWDOWN_BIN_EDGES_PER_DECADE * (high - low) + 1)
     return Out(
         timeline=np.zeros((n_ticks, len(TIMELINE_COLUMNS)), dtype=np.int64),
         vm_sums=np.zeros((n_vms, account.N_VM_SUMS), dtype=np.int64),
         vm_peaks=np.zeros((n_vms, account.N_VM_PEAKS), dtype=np.int64),
         vm_times=np.zeros((n_vms, account.N_VM_TIMES)),
         slowdown_counts=np.zeros((n_vms, N_SLOWDOWN_BINS), dtype=np.int64),
-        slowdown_edges=edges,
+        slowdown_edges=slowdown_edges(),
         busy_vcpus=np.maximum(busy_vcpus, _FEWEST_BUSY_VCPUS),
     )
+
+
+def slowdown_edges() -> np.ndarray:
+    """Return the ascending edges of the slowdown bins, of slowdown - 1: float64 array, shape (N_SLOWDOWN_BINS - 1,)."""
+    low, high = SLOWDOWN_DECADES
+    edges: np.ndarray = 10.0 ** np.linspace(low, high, SLOWDOWN_BIN_EDGES_PER_DECADE * (high - low) + 1)
+    return edges
 
 
 def timeline_bytes(out: Out, costs: Costs) -> np.ndarray:

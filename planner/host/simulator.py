@@ -12,10 +12,10 @@ from planner.host.build import FleetState, build_stack
 from planner.host.invariants import find_violation
 from planner.host.pages import FleetPages, build_fleet_pages
 from planner.host.problem import HostProblem, HostResult
-from planner.host.results import build_out, host_row, timeline_bytes, vm_rows
-from planner.host.touches import TouchStore
-from planner.host.translation import build_translation_table
-from planner.kernels.account import Costs, Out
+from planner.host.results import build_out, host_row, slowdown_edges, timeline_bytes, vm_rows
+from planner.host.touches import CalmTicks, TouchStore
+from planner.host.translation import StreamAssumptions, build_translation_table
+from planner.kernels.account import Costs, Out, fill_calm
 from planner.kernels.host_loop import simulate_host
 from planner.kernels.overhead import OverheadTable
 from planner.kernels.state import Stack
@@ -93,7 +93,7 @@ class HostSim:
             keys=drawn.keys,
             pages=self._pages(seed, replicate, scale, problem.workload, compressible_fraction),
             schedule=self._schedule(seed, replicate, scale, problem.workload.tail),
-            touches=self._touches(seed, replicate, scale, problem.workload.tail),
+            touches=self._touches(seed, replicate, scale, problem.workload.tail, problem.host.cpu),
             tick_s=drawn.demand.tick_s,
         )
         stack = build_stack(problem, fleet)
@@ -109,10 +109,15 @@ class HostSim:
         demand = self._replicate(seed, replicate).demand
         return build_touch_schedule(self._source.vms, demand, load_law(tail), scale)
 
-    def _build_touches(self, seed: int, replicate: int, scale: int, tail: str) -> TouchStore:
+    def _build_touches(self, seed: int, replicate: int, scale: int, tail: str, cpu: str) -> TouchStore:
         drawn = self._replicate(seed, replicate)
         drift_per_tick = load_law(tail).drift_per_day * drawn.demand.tick_s / SECONDS_PER_DAY
-        return TouchStore(self._schedule(seed, replicate, scale, tail), drawn.keys, drift_per_tick)
+        schedule = self._schedule(seed, replicate, scale, tail)
+        active = schedule.active_pages
+        calm = CalmTicks(np.empty(active.shape), np.empty(active.shape, dtype=np.uint8))
+        table = translation_table(cpu, tail)
+        fill_calm(active, float(scale * PAGE_BYTES), table, slowdown_edges(), calm.overhead, calm.bin)
+        return TouchStore(schedule, drawn.keys, drift_per_tick, calm)
 
     def _build_pages(
         self, seed: int, replicate: int, scale: int, workload: WorkloadSpec, compressible_fraction: float
@@ -122,10 +127,14 @@ class HostSim:
         return build_fleet_pages(self._source.vms, keys, schedule.n_pages, workload, compressible_fraction)
 
 
-@lru_cache(16)
 def translation_table(cpu: str, tail: str) -> OverheadTable:
-    """Measure, once per process, what translation costs on `cpu` under the popularity law of `tail`."""
-    return build_translation_table(load_cpu(cpu), load_law(tail).alpha, seed=0).arrays
+    """Return what translation costs on `cpu` under the popularity law of `tail`, measured once per process."""
+    return _translation_table(cpu, min(load_law(tail).alpha, StreamAssumptions().steepest_alpha))
+
+
+@lru_cache(16)
+def _translation_table(cpu: str, alpha: float) -> OverheadTable:
+    return build_translation_table(load_cpu(cpu), alpha, seed=0).arrays
 
 
 def _costs(problem: HostProblem, demand: Demand) -> Costs:

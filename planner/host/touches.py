@@ -21,6 +21,13 @@ class VmTouches(NamedTuple):
     start: np.ndarray
 
 
+class CalmTicks(NamedTuple):
+    """Translation overhead and slowdown bin of VM-ticks without stalls, all memory mapped large; by VM and tick."""
+
+    overhead: np.ndarray
+    bin: np.ndarray
+
+
 class TouchStore:
     """Touches of the VMs of one replicate under one popularity law.
 
@@ -31,12 +38,15 @@ class TouchStore:
         Draw key of each VM.
     drift_per_tick : float
         Share of granted pages that get a new popularity rank in a tick.
+    calm : CalmTicks
+        What VM-ticks without stalls come to.
     """
 
-    def __init__(self, schedule: TouchSchedule, keys: np.ndarray, drift_per_tick: float) -> None:
+    def __init__(self, schedule: TouchSchedule, keys: np.ndarray, drift_per_tick: float, calm: CalmTicks) -> None:
         self._schedule = schedule
         self._keys = keys
         self._drift_per_tick = drift_per_tick
+        self._calm = calm
         self._exponential = build_exponential_table()
         self._kept: OrderedDict[int, VmTouches] = OrderedDict()
         self._kept_bytes = 0
@@ -59,6 +69,8 @@ class TouchStore:
             touched_page=np.concatenate(pages) if pages else np.zeros(0, dtype=np.int32),
             touched_start=start,
             age_bucket=_age_buckets(n_ticks),
+            calm_overhead=self._calm.overhead[vm_idx],
+            calm_bin=self._calm.bin[vm_idx],
         )
 
     def _touches(self, v: int) -> VmTouches:

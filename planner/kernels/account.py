@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planner.kernels.compiled import kernel
+from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.frames import free_frames
 from planner.kernels.overhead import interpolate_overhead
 from planner.kernels.state import (
@@ -89,9 +89,8 @@ def step_account(stack, costs, translation, out, tick):
             continue
         vms.active_slow[v] += stack.knobs.slow_gain * (vms.tick[v, TICK_TOUCHED] - vms.active_slow[v])
         if is_judged:
-            active = stack.plan.active[v, tick]
             _add_pages(vms, out, v)
-            _add_times(vms, costs, translation, swap_in_s, active, out, v)
+            _add_times(stack, costs, translation, swap_in_s, out, v, tick)
 
 
 @kernel
@@ -123,7 +122,7 @@ def _write_timeline(stack, row, tick):
     row[8] = row[7] - totals[TOTAL_SHARED_FRAMES]
 
 
-@kernel
+@small_kernel
 def _add_pages(vms, out, v):
     counts, events, sums, peaks = vms.counts[v], vms.tick[v], out.vm_sums[v], out.vm_peaks[v]
     sums[SUM_GRANTED] += vms.granted[v]
@@ -140,16 +139,25 @@ def _add_pages(vms, out, v):
     peaks[PEAK_SWAP_IN] = max(peaks[PEAK_SWAP_IN], events[TICK_SWAP_IN])
 
 
-@kernel
-def _add_times(vms, costs, translation, swap_in_s, active, out, v):
-    events, times, scale = vms.tick[v], out.vm_times[v], costs.page_scale
+@small_kernel
+def _add_times(stack, costs, translation, swap_in_s, out, v, tick):
+    vms, plan = stack.vms, stack.plan
+    events, times = vms.tick[v], out.vm_times[v]
+    active = plan.active[v, tick]
+    stalls = events[TICK_SWAP_IN] + events[TICK_DECOMPRESS] + events[TICK_GUEST_PAGING] + events[TICK_COW]
+    times[TIME_ACTIVE] += active
+    if stalls == 0 and vms.small[v] == 0:
+        times[TIME_OVERHEAD] += plan.calm_overhead[v, tick]
+        times[TIME_SLOWDOWN] += 1.0 + plan.calm_overhead[v, tick]
+        out.slowdown_counts[v, plan.calm_bin[v, tick]] += 1
+        return
+    scale = costs.page_scale
     swap_s = events[TICK_SWAP_IN] * scale * swap_in_s
     decompress_s = events[TICK_DECOMPRESS] * scale * (costs.fault_s + costs.decompress_s)
     guest_s = events[TICK_GUEST_PAGING] * scale * costs.guest_disk_s
     cow_s = events[TICK_COW] * scale * costs.cow_s
     small_fraction = vms.small[v] / max(vms.granted[v], 1)
     overhead = interpolate_overhead(translation, active * costs.page_bytes, small_fraction)
-    times[TIME_ACTIVE] += active
     excess = (swap_s + decompress_s + guest_s + cow_s) / (out.busy_vcpus[v] * costs.tick_s) + overhead
     times[TIME_SWAP_IN] += swap_s
     times[TIME_DECOMPRESS] += decompress_s
@@ -158,6 +166,29 @@ def _add_times(vms, costs, translation, swap_in_s, active, out, v):
     times[TIME_OVERHEAD] += overhead
     times[TIME_SLOWDOWN] += 1.0 + excess
     out.slowdown_counts[v, _bin_of(out.slowdown_edges, excess)] += 1
+
+
+@kernel
+def fill_calm(active, page_bytes, translation, edges, out_overhead, out_bin):
+    """Fill the overhead and slowdown bin of ticks in which a VM neither stalls nor has any memory mapped small.
+
+    Parameters
+    ----------
+    active : float64 array, shape (n_vms, n_ticks)
+        Pages touched within the tick.
+    page_bytes : float
+        Size of a sampled page. [bytes]
+    translation : OverheadTable
+    edges : float64 array
+        Edges of the slowdown bins.
+    out_overhead : float64 array, shape (n_vms, n_ticks)
+    out_bin : uint8 array, shape (n_vms, n_ticks)
+    """
+    for v in range(active.shape[0]):
+        for tick in range(active.shape[1]):
+            overhead = interpolate_overhead(translation, active[v, tick] * page_bytes, 0.0)
+            out_overhead[v, tick] = overhead
+            out_bin[v, tick] = _bin_of(edges, overhead)
 
 
 @kernel

@@ -21,7 +21,10 @@ from planner.kernels.state import (
 )
 
 N_BISECTIONS = 40
-"""Halvings of the price interval: to 1e-12 of the highest price, far below a page."""
+"""Most halvings of the price interval: to 1e-12 of the highest price, far below a page."""
+
+_CLOSE_ENOUGH = 0.5
+"""Guest pages of the host's supply that may stay undistributed. Entitlements are rounded down to pages anyway."""
 
 
 @kernel
@@ -97,6 +100,8 @@ def set_targets(stack, supply):
             high = middle
         else:
             low = middle
+            if supply - total < _CLOSE_ENOUGH:
+                break
     for v in range(n_vms):
         vms.target[v] = int(math.floor(_target_at(vms, v, low, idle_cost)))
 

@@ -151,6 +151,7 @@ class DemandPlan(NamedTuple):
 
     The pages that VM v touches in tick t are `touched_page[touched_start[v, t] : touched_start[v, t + 1]]`, numbered
     within the VM. `active` is the traced active memory, `age_bucket` sorts pages by age without a logarithm per page.
+    The `calm_*` columns hold what most VM-ticks come to, worked out once per replicate and not once per host.
     """
 
     granted: np.ndarray  # int32, shape (n_vms, n_ticks), pages touched since power-on; -1 = off
@@ -158,6 +159,10 @@ class DemandPlan(NamedTuple):
     touched_page: np.ndarray  # int32
     touched_start: np.ndarray  # int64, shape (n_vms, n_ticks + 1)
     age_bucket: np.ndarray  # uint8, shape (n_ticks + 1,), bucket of an age: 0, 1, 2-3, 4-7, ... ticks
+    calm_overhead: np.ndarray  # float64, shape (n_vms, n_ticks), translation overhead while all is mapped large
+    calm_bin: (
+        np.ndarray
+    )  # uint8, shape (n_vms, n_ticks), slowdown bin of such a tick if nothing stalls
 
 
 class Stack(NamedTuple):

@@ -247,6 +247,8 @@ class Host:
                 high = middle
             else:
                 low = middle
+                if supply - total < 0.5:
+                    break
         for vm in self.vms:
             vm.target = math.floor(entitled(vm, low))
 

@@ -82,6 +82,8 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
             active=np.zeros((n_vms, 1)),
             touched_page=np.zeros(0, np.int32),
             touched_start=np.zeros((n_vms, 2), np.int64),
+            calm_overhead=np.zeros((n_vms, 1)),
+            calm_bin=np.zeros((n_vms, 1), np.uint8),
             age_bucket=np.minimum([a.bit_length() for a in range(5000)], 15).astype(np.uint8),
         ),
     )

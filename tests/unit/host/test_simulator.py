@@ -107,7 +107,7 @@ def test_quiet_short_cut_gives_what_the_full_run_gives(source):
     table = translation_table("sapphire-rapids", "middle")
     simulate_host(stack, costs, table, quiet)
     full_stack, costs, full = sim.prepare(problem)
-    touches = sim._touches(3, 0, 4096, "middle").plan(np.arange(N_VMS), is_quiet=False)
+    touches = sim._touches(3, 0, 4096, "middle", "sapphire-rapids").plan(np.arange(N_VMS), is_quiet=False)
     full_stack = full_stack._replace(knobs=full_stack.knobs._replace(is_quiet=False), plan=touches)
     simulate_host(full_stack, costs, table, full)
     for name in ("timeline", "vm_sums", "vm_peaks", "vm_times", "slowdown_counts"):
