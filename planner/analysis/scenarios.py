@@ -85,7 +85,11 @@ def scenario_key(scenario: Mapping[str, Any]) -> str:
 
 
 def summarize_scenarios(
-    hosts: pd.DataFrame, scenarios: Sequence[Mapping[str, Any]], slo: SloSpec, seed: int
+    hosts: pd.DataFrame,
+    scenarios: Sequence[Mapping[str, Any]],
+    slo: SloSpec,
+    seed: int,
+    independent_replicates: int | None = None,
 ) -> list[ScenarioSummary]:
     """Summarise every scenario from the host rows.
 
@@ -99,22 +103,33 @@ def summarize_scenarios(
         The objective that the risk is estimated for.
     seed : int
         Root seed of the run.
+    independent_replicates : int or None
+        Number of replicates after which demand repeats; None where it never does.
     """
     occupied = hosts[hosts["vms"] > 0].sort_values(["scenario_id", "replicate", "host"], kind="stable")
     rows_of = {int(str(key)): rows for key, rows in occupied.groupby("scenario_id", sort=True)}
     nothing = occupied.iloc[:0]
-    return [_summarize(rows_of.get(int(item["id"]), nothing), item, slo, seed) for item in scenarios]
+    summaries = []
+    for item in scenarios:
+        rows = rows_of.get(int(item["id"]), nothing)
+        risk = estimate_risk(host_runs(rows, independent_replicates), slo, seed, scenario_key(item))
+        summaries.append(_summarize(rows, item, risk))
+    return summaries
 
 
-def host_runs(rows: pd.DataFrame) -> HostRuns:
-    """Take from the host rows of one scenario what the risk is estimated from."""
+def host_runs(rows: pd.DataFrame, independent_replicates: int | None = None) -> HostRuns:
+    """Take from the host rows of one scenario what the risk is estimated from.
+
+    Replicates that live through the same demand count as one: their hosts are as dependent as those of one replicate.
+    """
+    replicate = rows["replicate"].to_numpy(dtype=np.int64)
     known = (rows["status"] == "ok").to_numpy(dtype=bool)
     broken = np.zeros(len(rows), dtype=bool)
     broken[known] = rows["slo_is_broken"].to_numpy()[known].astype(bool)
     peaks = rows[["granted_bytes_max", "active_bytes_max"]].to_numpy(dtype=np.float64)
     margins = peaks / rows[["usable_bytes"]].to_numpy(dtype=np.float64)
     return HostRuns(
-        replicate=rows["replicate"].to_numpy(dtype=np.int64),
+        replicate=replicate if independent_replicates is None else replicate % independent_replicates,
         host=rows["host"].to_numpy(dtype=object),
         is_broken=broken,
         is_known=known,
@@ -144,13 +159,12 @@ def summed_histogram(rows: pd.DataFrame) -> np.ndarray:
     return total
 
 
-def _summarize(rows: pd.DataFrame, scenario: Mapping[str, Any], slo: SloSpec, seed: int) -> ScenarioSummary:
-    runs = host_runs(rows)
-    risk = estimate_risk(runs, slo, seed, scenario_key(scenario))
+def _summarize(rows: pd.DataFrame, scenario: Mapping[str, Any], risk: RiskEstimate) -> ScenarioSummary:
     histogram = summed_histogram(rows)
     finished = rows[rows["status"] == "ok"]
     hosts_used = int(scenario["hosts_used"])
-    vms_placed = round(rows["vms"].sum() / risk.replicates) if risk.replicates else 0
+    n_replicates = rows["replicate"].nunique()
+    vms_placed = round(rows["vms"].sum() / n_replicates) if n_replicates else 0
     return ScenarioSummary(
         scenario_id=int(scenario["id"]),
         role=str(scenario["role"]),

@@ -14,7 +14,11 @@ SUMMARY_VERSION = 2
 
 
 def summarize_run(
-    hosts: pd.DataFrame, vms: pd.DataFrame, scenarios: Sequence[Mapping[str, Any]], config: PlannerConfig
+    hosts: pd.DataFrame,
+    vms: pd.DataFrame,
+    scenarios: Sequence[Mapping[str, Any]],
+    config: PlannerConfig,
+    independent_replicates: int | None = None,
 ) -> dict[str, Any]:
     """Summarise a run.
 
@@ -26,6 +30,8 @@ def summarize_run(
         The manifest's list: id, overcommit_ratio, placement, tail, axes, role, unplaced_vms, hosts_used.
     config : PlannerConfig
         The resolved config.
+    independent_replicates : int or None
+        Number of replicates after which demand repeats; None where it never does.
 
     Returns
     -------
@@ -33,7 +39,7 @@ def summarize_run(
         JSON-ready. `scenarios` has a dict per scenario in the order given (`ScenarioSummary`), `recommendation` is
         `Recommendation`; both without NaN: what is not known is None.
     """
-    summaries = summarize_scenarios(hosts, scenarios, config.slo, config.seed)
+    summaries = summarize_scenarios(hosts, scenarios, config.slo, config.seed, independent_replicates)
     return {
         "summary_version": SUMMARY_VERSION,
         "question": config.question,

@@ -95,7 +95,7 @@ def run_sweep(
         hosts=pa.concat_tables([stage.hosts for stage in stages]).combine_chunks(),
         vms=pa.concat_tables([stage.vms for stage in stages]).combine_chunks(),
         timelines=timelines,
-        manifest=build_manifest(job.config, placed, plan.source.replicate_meaning(), run),
+        manifest=build_manifest(job.config, placed, plan.source, run),
         summary=summary,
     )
     write_run(job.out, contents, render_report)
@@ -136,7 +136,7 @@ def _summarize(stages: Sequence[_Stage], config: PlannerConfig) -> dict[str, Any
     hosts = pa.concat_tables([stage.hosts for stage in stages]).to_pandas()
     vms = pa.concat_tables([stage.vms.select(["vm"]) for stage in stages]).to_pandas()
     scenarios = [scenario_entry(item) for stage in stages for item in stage.plan.placed]
-    return summarize_run(hosts, vms, scenarios, config)
+    return summarize_run(hosts, vms, scenarios, config, stages[0].plan.source.independent_replicates())
 
 
 def _failures(stage: _Stage, job: SweepJob) -> list[dict[str, Any]]:

@@ -160,9 +160,7 @@ class DemandPlan(NamedTuple):
     touched_start: np.ndarray  # int64, shape (n_vms, n_ticks + 1)
     age_bucket: np.ndarray  # uint8, shape (n_ticks + 1,), bucket of an age: 0, 1, 2-3, 4-7, ... ticks
     calm_overhead: np.ndarray  # float64, shape (n_vms, n_ticks), translation overhead while all is mapped large
-    calm_bin: (
-        np.ndarray
-    )  # uint8, shape (n_vms, n_ticks), slowdown bin of such a tick if nothing stalls
+    calm_bin: np.ndarray  # uint8, shape (n_vms, n_ticks), slowdown bin of such a tick if nothing stalls
 
 
 class Stack(NamedTuple):

@@ -11,6 +11,7 @@ from planner import __version__
 from planner.config.spec import PlannerConfig
 from planner.sweep.plan import PlacedScenario
 from planner.units import PAGE_BYTES
+from planner.workload.source import DemandSource
 
 _PACKAGES = ("numpy", "numba", "pandas", "pyarrow", "pydantic", "ray", "plotly")
 _NAMED_UNPLACED = 20
@@ -66,7 +67,7 @@ def fidelity_entry(placed: tuple[PlacedScenario, ...]) -> dict[str, Any]:
 
 
 def build_manifest(
-    config: PlannerConfig, placed: tuple[PlacedScenario, ...], replicate_meaning: str, run: Mapping[str, Any]
+    config: PlannerConfig, placed: tuple[PlacedScenario, ...], source: DemandSource, run: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Build the manifest.
 
@@ -74,8 +75,8 @@ def build_manifest(
     ----------
     placed : tuple of PlacedScenario
         All scenarios, in the order of their ids; at least one.
-    replicate_meaning : str
-        What differs between replicates.
+    source : DemandSource
+        Says what differs between replicates.
     run : mapping
         What only the coordinator knows: times, executor, failures, time lines.
     """
@@ -86,7 +87,8 @@ def build_manifest(
         "question": config.question,
         "versions": package_versions(),
         "fidelity": fidelity_entry(placed),
-        "replicate_meaning": replicate_meaning,
+        "replicate_meaning": source.replicate_meaning(),
+        "independent_replicates": source.independent_replicates(),
         **run,
         "scenarios": [scenario_entry(item) for item in placed],
     }

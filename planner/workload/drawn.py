@@ -147,6 +147,10 @@ class DrawnSource:
         """Draw the demand of other VMs over the same window."""
         return draw_demand(models, self._restarts, replace(self._window, replicate=replicate))
 
+    def independent_replicates(self) -> None:
+        """Every replicate is drawn afresh."""
+        return
+
     def replicate_meaning(self) -> str:
         """Say what differs between replicates."""
         return "The same VMs live through another draw of bursts, restarts and growth; their daily schedules stay."

@@ -52,6 +52,10 @@ class GrownSource:
             cpu_busy_vcpus=np.concatenate([busy[kept], clones.cpu_busy_vcpus]),
         )
 
+    def independent_replicates(self) -> int | None:
+        """Count the replicates that share no demand of the base VMs."""
+        return self._base.independent_replicates()
+
     def replicate_meaning(self) -> str:
         """Say what differs between replicates."""
         how = (

@@ -42,7 +42,7 @@ class ImportedSource:
     horizon_s, tick_s : float
         Length of a window and of its ticks. [s]
     seed : int
-        Root seed; replicates draw their windows from the stream "window".
+        Root seed; the order of the windows is drawn from the stream "window".
 
     Raises
     ------
@@ -52,7 +52,8 @@ class ImportedSource:
 
     Notes
     -----
-    Every replicate starts at the trace's first time of day, on a day drawn from those whose window is recorded; the
+    The trace is cut into windows that do not overlap, each recorded throughout and starting at the trace's first time
+    of day; replicates take them in turn, in a drawn order. Overlapping windows would count the same days twice. The
     same window for all VMs keeps their correlation and the days' rhythm. Where trace ticks are finer than `tick_s`,
     active and granted memory of a tick are the largest of its samples. For active that is a lower bound: a longer
     tick touches at least what its busiest part touches. Holds the cleaned series as float32, so it pickles fast.
@@ -63,7 +64,6 @@ class ImportedSource:
         self.vms = fleet.vm_table()
         self.info = fleet.info
         self._place = str(fleet_dir)
-        self._seed = seed
         self._tick_s = tick_s
         self._n_ticks = round(horizon_s / tick_s)
         merged = _ticks_merged(fleet.info.tick_s, tick_s, self._place)
@@ -73,12 +73,12 @@ class ImportedSource:
         self._active = _merge(active, merged)
         self._granted = _merge(granted, merged)
         self._starts = self._find_starts(_merge_all(is_recorded, merged))
+        self._order = make_generator(seed, "window").permutation(len(self._starts))
         self._busy_vcpus = self._busy_by_start(fleet.cpu_busy_vcpus, merged)
 
     def demand(self, replicate: int) -> Demand:
         """Cut the window of one replicate out of the trace: a pure function of the seed and `replicate`."""
-        generator = make_generator(self._seed, "window", replicate)
-        drawn = int(generator.integers(len(self._starts)))
+        drawn = int(self._order[replicate % len(self._starts)])
         start = self._starts[drawn]
         window = slice(start, start + self._n_ticks)
         return Demand(
@@ -87,6 +87,10 @@ class ImportedSource:
             granted_fraction=self._granted[:, window].copy(),
             cpu_busy_vcpus=self._busy_vcpus[drawn],
         )
+
+    def independent_replicates(self) -> int:
+        """Count the windows of the trace that do not overlap."""
+        return len(self._starts)
 
     def replicate_meaning(self) -> str:
         """Say in one sentence what differs between replicates."""
@@ -99,12 +103,12 @@ class ImportedSource:
                 "how demand varies from month to month."
             )
         return (
-            f"Each replicate replays {length} of the imported trace, starting on a day drawn from {count} possible "
-            "ones, the same for all VMs; windows overlap, so replicates are not fully independent."
+            f"Each replicate replays {length} of the imported trace, the same for all VMs. The trace holds {count} "
+            f"such windows that do not overlap: replicates beyond {count} replay one again, and count as one with it."
         )
 
     def _find_starts(self, is_recorded: np.ndarray) -> list[int]:
-        """List the whole days from the first tick at which a recorded window can start."""
+        """List the starts of recorded windows, whole days from the first tick, earliest first and without overlap."""
         n_trace = len(is_recorded)
         n_days = int(n_trace / self._ticks_per_day) + 1
         days = {round(day * self._ticks_per_day) for day in range(n_days)}
@@ -115,7 +119,11 @@ class ImportedSource:
             raise InputError(self._place, "the horizon is shorter than a tick", "set a longer horizon")
         if not starts:
             self._refuse(is_recorded)
-        return starts
+        apart: list[int] = []
+        for start in starts:
+            if not apart or start >= apart[-1] + self._n_ticks:
+                apart.append(start)
+        return apart
 
     def _refuse(self, is_recorded: np.ndarray) -> None:
         edges = np.flatnonzero(np.diff(np.concatenate([[0], is_recorded.astype(np.int8), [0]])))

@@ -18,6 +18,13 @@ class DemandSource(Protocol):
         """Draw the demand of one replicate: rows as in `vms`, n_ticks as configured."""
         ...
 
+    def independent_replicates(self) -> int | None:
+        """Count the replicates that share no demand; None if every replicate is drawn afresh.
+
+        Replicates r and r + n, with n the count, live through the same demand and differ only in the pages touched.
+        """
+        ...
+
     def replicate_meaning(self) -> str:
         """Say in one sentence what differs between replicates, for the report."""
         ...

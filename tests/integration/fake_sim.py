@@ -37,6 +37,9 @@ class FakeSource:
         active = np.full(shape, 0.1 + 0.01 * replicate, dtype=np.float32)
         return Demand(300.0, active, np.full(shape, 0.5, dtype=np.float32), np.ones(self.count))
 
+    def independent_replicates(self):
+        return None
+
     def replicate_meaning(self):
         return "Nothing but the number differs."
 

@@ -155,7 +155,7 @@ def test_holding_granted_memory_adds_next_to_nothing(real_fleet):
 @needs_real
 def test_real_fleet_replays_windows_that_avoid_the_outages(real_fleet):
     source = ImportedSource(real_fleet[0], 14 * DAY_S, 300, 1)
-    assert "19 possible ones" in source.replicate_meaning()
+    assert "holds 3 such windows" in source.replicate_meaning()
     for replicate in range(3):
         demand = source.demand(replicate)
         assert demand.active_fraction.shape == (400, 4032)

@@ -31,6 +31,9 @@ class Fleet:
         share = np.full((len(self.vms), 4), 0.1, dtype=np.float32)
         return Demand(300.0, share, share, np.ones(len(self.vms)))
 
+    def independent_replicates(self):
+        return None
+
     def replicate_meaning(self):
         return "Nothing differs."
 

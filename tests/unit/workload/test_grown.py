@@ -26,6 +26,9 @@ class _Recorded:
         active = np.arange(4 * DAY_TICKS, dtype=np.float32)[None, :] / 1e5 + np.array([[0.0], [0.1]], dtype=np.float32)
         return Demand(300.0, active, active + np.float32(0.5), np.array([1.0, 2.0]))
 
+    def independent_replicates(self):
+        return None
+
     def replicate_meaning(self):
         return f"Replay of {len(self.vms)} VMs."
 

@@ -139,9 +139,10 @@ def test_windows_start_on_whole_days_for_all_vms_alike(tmp_path):
         start = round(float(demand.active_fraction[0, 0]) * 10_000)
         np.testing.assert_allclose(demand.active_fraction[0], np.arange(start, start + 48) / 10_000, rtol=1e-6)
         starts.add(start)
-    # Five days hold windows of two from the days 0, 1, 2 and 3.
-    assert starts == {0, 24, 48, 72}
-    assert "4 possible ones" in source.replicate_meaning()
+    # Five days hold two windows of two days that do not overlap, from the days 0 and 2.
+    assert starts == {0, 48}
+    assert source.independent_replicates() == 2
+    assert "holds 2 such windows" in source.replicate_meaning()
 
 
 def test_demand_is_a_function_of_seed_and_replicate(tmp_path):
