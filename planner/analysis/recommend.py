@@ -41,18 +41,17 @@ class TailResult:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What savings are counted against: ratio 1.0 of the same placement, or the smallest feasible one swept.
+    """What savings are counted against: ratio 1.0, or the smallest feasible one swept, with the placement best there.
 
-    `leanest_placement` is the placement that needs the fewest hosts at that ratio, `leanest_hosts_used` how many: a
-    placement that spreads VMs must not take the credit for hosts that another would never have used.
+    That placement need not be the recommended one: a placement that spreads VMs must not take the credit for hosts
+    that another would never have used.
     """
 
     overcommit_ratio: float
+    placement: str
     hosts_used: int
     vms_placed: int
     text: str
-    leanest_placement: str
-    leanest_hosts_used: int
 
 
 @dataclass(frozen=True)
@@ -180,20 +179,21 @@ def _preference(line: Line) -> tuple[float, int, float, str]:
 
 
 def _baseline(line: Line, candidates: Sequence[Line]) -> Baseline:
-    feasible = [item for item in line.scenarios if item.feasible]
-    at_one = [item for item in feasible if item.overcommit_ratio == 1.0]
-    item = (at_one or feasible or list(line.scenarios))[0]
-    ratio = format_ratio(item.overcommit_ratio)
-    reason = "no overcommit" if at_one else "the smallest ratio swept at which every VM finds a host"
-    text = f"{line.placement} at {ratio} ({reason})"
-    rivals = [other for rival in candidates for other in rival.scenarios if other.feasible or other is item]
-    at_ratio = [other for other in rivals if other.overcommit_ratio == item.overcommit_ratio]
-    leanest = min(at_ratio, key=lambda other: (other.hosts_used, other.placement != line.placement, other.placement))
-    if leanest.placement != line.placement:
-        text += f"; {leanest.placement} needs {format_count(leanest.hosts_used, 'host')} there"
-    return Baseline(
-        item.overcommit_ratio, item.hosts_used, item.vms_placed, text, leanest.placement, leanest.hosts_used
+    own = [item for item in line.scenarios if item.feasible] or list(line.scenarios)
+    ratio = 1.0 if any(item.overcommit_ratio == 1.0 for item in own) else own[0].overcommit_ratio
+    reason = "no overcommit" if ratio == 1.0 else "the smallest ratio swept at which every VM finds a host"
+    rivals = [other for rival in candidates for other in rival.scenarios if other.feasible or other in own]
+    best = min(
+        (other for other in rivals if other.overcommit_ratio == ratio),
+        key=lambda other: (
+            -other.vms_placed,
+            other.hosts_used,
+            other.placement != line.placement,
+            other.placement,
+        ),
     )
+    text = f"{best.placement} at {format_ratio(ratio)} ({reason})"
+    return Baseline(ratio, best.placement, best.hosts_used, best.vms_placed, text)
 
 
 def _tail_result(tail: str, line: Line, chosen: ScenarioSummary, lines: list[Line]) -> TailResult:
@@ -244,8 +244,10 @@ def _sentence(
         return (
             f"{no_ratio(binding)}. At {ratio} with {line.placement} placement the swap risk is {risk}. {binding.text}"
         )
+    mean = chosen.overcommit_ratio_mean
+    reached = f" (hosts reach {format_ratio(round(mean, 2))} on average)" if mean is not None else ""
     return (
-        f"Overcommit by {ratio} with {line.placement} placement: {_gain(chosen, baseline, config)}; "
+        f"Overcommit by up to {ratio} with {line.placement} placement{reached}: {_gain(chosen, baseline, config)}; "
         f"the swap risk is {risk}."
     )
 
@@ -259,9 +261,6 @@ def _headline(
     if config.question == "grow":
         return f"{chosen.vms_placed - baseline.vms_placed:,} more VMs than at {base}, on {hosts}"
     saved = baseline.hosts_used - chosen.hosts_used
-    if saved > 0 and baseline.leanest_hosts_used < baseline.hosts_used:
-        lean = f"{baseline.leanest_placement} needs {baseline.leanest_hosts_used:,} at {base}"
-        return f"{hosts} instead of {baseline.hosts_used:,}; {lean}"
     if saved > 0:
         return f"{format_count(saved, 'host')} saved: {hosts} instead of {baseline.hosts_used:,}"
     return f"{hosts}, no fewer than at {base}"
@@ -270,11 +269,11 @@ def _headline(
 def _gain(chosen: ScenarioSummary, baseline: Baseline, config: PlannerConfig) -> str:
     hosts = format_count(chosen.hosts_used, "host")
     against = f"at {format_ratio(baseline.overcommit_ratio)}"
+    if baseline.placement != chosen.placement:
+        against += f" with {baseline.placement}"
     if config.question == "grow":
         gained = chosen.vms_placed - baseline.vms_placed
         return f"{hosts} hold {format_count(chosen.vms_placed, 'VM')}, {gained:,} more than {against}"
     saved = baseline.hosts_used - chosen.hosts_used
     change = f"{saved:,} fewer than" if saved > 0 else f"{-saved:,} more than" if saved < 0 else "as many as"
-    if baseline.leanest_placement != chosen.placement:
-        against += f" ({baseline.leanest_placement} needs {baseline.leanest_hosts_used:,} there)"
     return f"{hosts} for {format_count(chosen.vms_placed, 'VM')}, {change} {against}"

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from planner.analysis.wording import format_percent
 from planner.units import format_bytes
 
 _WIDE_COLUMNS = 100
@@ -48,7 +49,8 @@ def _hosts(item: Mapping[str, Any]) -> str:
 def _risk(item: Mapping[str, Any]) -> str:
     if item["swap_risk"] is None:
         return _MISSING
-    return f"{item['swap_risk']:.1%} (<= {item['swap_risk_high']:.1%})"
+    bound = format_percent(item["swap_risk_high"])
+    return f"{format_percent(item['swap_risk'])} (at most {bound})" if item["swap_risk"] else f"below {bound}"
 
 
 def _bytes(key: str, suffix: str = "") -> Callable[[Mapping[str, Any]], str]:
