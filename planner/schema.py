@@ -60,6 +60,7 @@ HOST_COLUMNS = (
     Column("cow_break_bytes_per_s_mean", "float64", "bytes/s", "Shared pages copied because they were written to"),
     Column("slo_broken_s", "float64", "s", "Time in runs of ticks that break the objective"),
     Column("slo_is_broken", "bool", "", "Whether the host broke the objective at least once (or denied memory)"),
+    Column("slo_swap_in_is_broken", "bool", "", "Whether its swap-in alone broke the objective"),
     Column("state_high_s", "float64", "s", "Time in memory state high (none or light reclaim)"),
     Column("state_clear_s", "float64", "s", "Time in memory state clear"),
     Column("state_soft_s", "float64", "s", "Time in memory state soft"),

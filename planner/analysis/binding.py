@@ -19,7 +19,8 @@ class BindingConstraint:
     Attributes
     ----------
     kind : str
-        "swap_in", "denied_memory", "too_few_replicates", "hosts_run_out", "failed_hosts", or "sweep_ended".
+        "swap_in", "guest_paging", "denied_memory", "too_few_replicates", "hosts_run_out", "failed_hosts", or
+        "sweep_ended".
     text : str
         One sentence.
     overcommit_ratio : float or None
@@ -101,6 +102,9 @@ def _objective_broken(item: ScenarioSummary, slo: SloSpec) -> tuple[str, str]:
     allowed = f"allowed are {format_percent(slo.hosts_affected)}, bound included"
     if 2 * item.denied_host_runs > item.broken_host_runs:
         return "denied_memory", f"{hosts} run out of memory to give, with nothing left to reclaim; {allowed}"
+    if 2 * item.guest_paging_host_runs > item.broken_host_runs:
+        most = format_bytes(slo.guest_paging or 0.0)
+        return "guest_paging", f"{hosts} have guests that read back more than {most}/s for too long; {allowed}"
     return "swap_in", f"{hosts} swap in more than {format_bytes(slo.swap_in)}/s for too long; {allowed}"
 
 

@@ -43,9 +43,10 @@ def format_risk(risk: float | None, high: float, confidence: float) -> str:
 
 def slo_sentence(slo: SloSpec, horizon_s: float) -> str:
     """Say the objective in one sentence."""
+    paging = f", make guests read back more than {format_bytes(slo.guest_paging)}/s" if slo.guest_paging else ""
     return (
         f"At most {format_percent(slo.hosts_affected)} of hosts may swap in more than "
-        f"{format_bytes(slo.swap_in)}/s for longer than {format_seconds(slo.for_more_than)}, "
+        f"{format_bytes(slo.swap_in)}/s{paging} for longer than {format_seconds(slo.for_more_than)}, "
         f"or run out of memory to give, within {format_seconds(horizon_s)}; "
         f"judged by the upper bound at {format_percent(slo.confidence)} confidence."
     )

@@ -157,6 +157,11 @@ class SloSpec(Spec):
     """When a host counts as broken, and how many may be."""
 
     swap_in: BytesPerSecond = Field(default=float(2**20), gt=0, description="Swap-in rate of a host that is too much")
+    guest_paging: BytesPerSecond | None = Field(
+        default=None,
+        gt=0,
+        description="Reads by a host's guests from their own disks, after ballooning, that are too much; omitted: any",
+    )
     for_more_than: Seconds = Field(default=300.0, ge=0, description="... when it lasts longer than this")
     hosts_affected: Fraction = Field(default=0.05, gt=0, le=1, description="Share of hosts that may break it")
     confidence: Fraction = Field(default=0.95, gt=0.5, lt=1, description="Confidence of every bound")

@@ -1,6 +1,6 @@
 """From what the kernels filled to result columns: bytes, seconds, percentiles. Names and units are in `schema.py`."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,8 +54,15 @@ def timeline_bytes(out: Out, costs: Costs) -> np.ndarray:
     return timeline
 
 
-def slo_broken_ticks(timeline: np.ndarray, tick_s: float, slo: SloSpec) -> np.ndarray:
-    """Mark the ticks of runs in which swap-in stays above the objective for longer than it allows.
+class BrokenTicks(NamedTuple):
+    """Ticks in runs that break the objective by swap-in and by guest paging: bool arrays, shape (n_ticks,)."""
+
+    swap_in: np.ndarray
+    guest_paging: np.ndarray
+
+
+def slo_broken_ticks(timeline: np.ndarray, tick_s: float, slo: SloSpec) -> BrokenTicks:
+    """Mark the ticks of runs in which a rate stays above the objective for longer than it allows.
 
     Parameters
     ----------
@@ -63,16 +70,23 @@ def slo_broken_ticks(timeline: np.ndarray, tick_s: float, slo: SloSpec) -> np.nd
         In bytes.
     tick_s : float
         Length of a tick. [s]
-
-    Returns
-    -------
-    bool array, shape (n_ticks,)
+    slo : SloSpec
+        Without a limit on guest paging none of its ticks is marked.
     """
-    is_over = timeline[:, _AT["swap_in_bytes"]] / tick_s > slo.swap_in
+    most_paging = np.inf if slo.guest_paging is None else slo.guest_paging
+    return BrokenTicks(
+        swap_in=_long_runs(timeline[:, _AT["swap_in_bytes"]] / tick_s > slo.swap_in, tick_s, slo.for_more_than),
+        guest_paging=_long_runs(
+            timeline[:, _AT["guest_paging_bytes"]] / tick_s > most_paging, tick_s, slo.for_more_than
+        ),
+    )
+
+
+def _long_runs(is_over: np.ndarray, tick_s: float, for_more_than_s: float) -> np.ndarray:
     edges = np.flatnonzero(np.diff(np.concatenate(([False], is_over, [False]))))
     broken = np.zeros(is_over.size, dtype=bool)
     for first, end in edges.reshape(-1, 2):
-        if (end - first) * tick_s > slo.for_more_than:
+        if (end - first) * tick_s > for_more_than_s:
             broken[first:end] = True
     return broken
 
@@ -100,7 +114,9 @@ def host_row(out: Out, costs: Costs, slo: SloSpec) -> dict[str, Any]:
     row["guest_paging_bytes_per_s_mean"] = float(column("guest_paging_bytes").mean() / costs.tick_s)
     row["cow_break_bytes_per_s_mean"] = float(column("cow_break_bytes").mean() / costs.tick_s)
     row["denied_bytes"] = int(column("denied_bytes").sum())
-    broken = slo_broken_ticks(timeline, costs.tick_s, slo)
+    by_cause = slo_broken_ticks(timeline, costs.tick_s, slo)
+    broken = by_cause.swap_in | by_cause.guest_paging
+    row["slo_swap_in_is_broken"] = bool(by_cause.swap_in.any())
     row["slo_broken_s"] = float(broken.sum() * costs.tick_s)
     row["slo_is_broken"] = bool(broken.any() or row["denied_bytes"] > 0)
     for number, name in enumerate(_STATES):

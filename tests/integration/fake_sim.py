@@ -59,7 +59,12 @@ class FakeSim:
         level *= {"low": 0.5, "middle": 1.0, "high": 2.0}[problem.workload.tail]
         swapped = max(0.0, ratio - 1.3) * 1e9 * level
         row = {c.name: _value(c.dtype, level) for c in HOST_COLUMNS if c.simulated}
-        row |= {"slo_is_broken": bool(swapped > 1e7), "swapped_bytes_mean": swapped, "denied_bytes": 0}
+        row |= {
+            "slo_is_broken": bool(swapped > 1e7),
+            "slo_swap_in_is_broken": bool(swapped > 1e7),
+            "swapped_bytes_mean": swapped,
+            "denied_bytes": 0,
+        }
         row |= {"swap_in_bytes_per_s_p99": swapped / 100, "granted_bytes_max": int(configured.sum() * 0.5)}
         row |= {"slowdown_histogram": [len(names)] + [0] * (N_SLOWDOWN_BINS - 1)}
         vm_rows = {

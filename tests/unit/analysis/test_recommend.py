@@ -21,7 +21,7 @@ def scenario(ratio: float, high: float, **changes: Any) -> ScenarioSummary:
     values.update(
         scenario_id=round(100 * ratio), role="sweep", overcommit_ratio=ratio, placement="first-fit", tail="middle",
         axes={}, hosts_used=round(10 / ratio), vms_placed=100, swap_risk=0.0, swap_risk_low=0.0, swap_risk_high=high,
-        replicates=8, host_runs=80, broken_host_runs=0, denied_host_runs=0, failed_hosts=0, effective_host_runs=40.0,
+        replicates=8, host_runs=80, broken_host_runs=0, denied_host_runs=0, guest_paging_host_runs=0, failed_hosts=0, effective_host_runs=40.0,
         effective_host_runs_at_target=40.0, unplaced_vms=0, feasible=True,
     )  # fmt: skip
     return ScenarioSummary(**{**values, **changes})
@@ -140,6 +140,7 @@ def test_the_end_of_the_sweep_binds_when_nothing_else_does() -> None:
         ({"failed_hosts": 3}, "failed_hosts"),
         ({"swap_risk": 0.2, "broken_host_runs": 16}, "swap_in"),
         ({"swap_risk": 0.2, "broken_host_runs": 16, "denied_host_runs": 15}, "denied_memory"),
+        ({"swap_risk": 0.2, "broken_host_runs": 16, "guest_paging_host_runs": 15}, "guest_paging"),
         ({}, "too_few_replicates"),
     ],
 )

@@ -152,7 +152,14 @@ def test_objective_counts_runs_longer_than_it_allows():
     too_much = int(1.1 * 2**20 * 300)
     timeline[[1, 3, 4, 7], column] = too_much
     # Five minutes are one tick, which is not more than 5 min; two in a row are.
-    assert slo_broken_ticks(timeline, 300.0, slo).tolist() == [False, False, False, True, True, False, False, False]
+    broken = slo_broken_ticks(timeline, 300.0, slo)
+    assert broken.swap_in.tolist() == [False, False, False, True, True, False, False, False]
+    assert not broken.guest_paging.any()
+    timeline[4:7, [c.name for c in TIMELINE_COLUMNS].index("guest_paging_bytes")] = too_much
+    stricter = SloSpec.model_validate({"swap_in": "2 MiB/s", "guest_paging": "1 MiB/s", "for_more_than": "10 min"})
+    broken = slo_broken_ticks(timeline, 300.0, stricter)
+    assert not broken.swap_in.any()
+    assert np.flatnonzero(broken.guest_paging).tolist() == [4, 5, 6]
 
 
 def test_limit_is_enforced_without_pressure(source):
