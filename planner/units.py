@@ -121,3 +121,15 @@ def _split(text: object, example: str) -> tuple[Decimal, str]:
     if match is None:
         raise ValueError(f'{text!r} is not a quantity with a unit; write e.g. "{example}"')
     return Decimal(match.group(1)), match.group(2)
+
+
+def format_value(value: bool | float | str) -> str:
+    """Write a plain value as in YAML; whole numbers without a fraction, as counts are written.
+
+    >>> format_value(2.0), format_value(0.25), format_value(True), format_value("4 GiB")
+    ('2', '0.25', 'true', '4 GiB')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if is_whole else value)

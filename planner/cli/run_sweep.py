@@ -22,6 +22,7 @@ from planner.results.tables import host_table, sorted_runs, vm_table
 from planner.sweep.expand import Scenario, expand_scenarios, expand_sensitivity
 from planner.sweep.placing import SweepPlanner
 from planner.sweep.plan import Plan
+from planner.units import format_value
 from planner.workload.source import DemandSource
 
 
@@ -113,7 +114,7 @@ def replay_command(job: SweepJob, scenario: Scenario, replicate: int) -> str:
     """Write the command that simulates one scenario again, up to and including one replicate, in this process."""
     sets = [
         *job.overrides,
-        *(f"{path}={_as_yaml(value)}" for path, value in scenario.axes.items()),
+        *(f"{path}={format_value(value)}" for path, value in scenario.axes.items()),
         f"workload.tail={scenario.tail}",
         f"sweep.overcommit_ratio=[{scenario.overcommit_ratio!r}]",
         f"sweep.placement=[{scenario.placement}]",
@@ -158,10 +159,6 @@ def _failures(stage: _Stage, job: SweepJob) -> list[dict[str, Any]]:
 
 def _tail_label(scenarios: Sequence[Scenario]) -> str:
     return "tail " + ", ".join(dict.fromkeys(scenario.tail for scenario in scenarios))
-
-
-def _as_yaml(value: bool | float | str) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class _Clock:

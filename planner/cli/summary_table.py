@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from planner.analysis.wording import format_percent
-from planner.units import format_bytes
+from planner.units import format_bytes, format_value
 
 _WIDE_COLUMNS = 100
 _MISSING = "-"
@@ -39,7 +39,7 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
 
 
 def _axes(item: Mapping[str, Any]) -> str:
-    return ", ".join(f"{path.rsplit('.', 1)[-1]}={value}" for path, value in item["axes"].items())
+    return ", ".join(f"{path.rsplit('.', 1)[-1]}={format_value(value)}" for path, value in item["axes"].items())
 
 
 def _hosts(item: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from planner.config.check_axes import AXIS_CHECKS, check_axis_configs
 from planner.config.check_fleet import FLEET_CHECKS, check_fleet_directory, check_generator
 from planner.config.check_sweep import SWEEP_CHECKS, check_placement_names
 from planner.config.hypervisor import HypervisorSpec
@@ -26,7 +27,7 @@ class KnownNames(NamedTuple):
 
 
 def check_config(config: PlannerConfig, base_dir: Path, known: KnownNames) -> list[Issue]:
-    """Run every check and collect what they find.
+    """Run every check, also on what the axes of the sweep make of the config, and collect what they find.
 
     Parameters
     ----------
@@ -37,13 +38,9 @@ def check_config(config: PlannerConfig, base_dir: Path, known: KnownNames) -> li
     known : KnownNames
         Names of placements and generators.
     """
-    issues = [issue for check in (*_CHECKS, *FLEET_CHECKS, *SWEEP_CHECKS) for issue in check(config)]
-    issues += check_fleet_directory(config, base_dir)
-    if known.placements is not None:
-        issues += check_placement_names(config, known.placements)
-    if known.generators is not None:
-        issues += check_generator(config, known.generators)
-    return issues
+    issues = _check_plain(config, base_dir, known)
+    issues += [issue for check in AXIS_CHECKS for issue in check(config)]
+    return issues + check_axis_configs(config, issues, lambda changed: _check_plain(changed, base_dir, known))
 
 
 def check_clock(config: PlannerConfig) -> list[Issue]:
@@ -130,6 +127,17 @@ def check_guest_fractions(config: PlannerConfig) -> list[Issue]:
         if total > 1 + 1e-9:
             message = f"together with {names[1]} and {names[2]} it makes {total * 100:.4g} % of the granted pages"
             issues.append(Issue(f"workload.{names[0]}", message, "lower them to 100 % or less in all"))
+    return issues
+
+
+def _check_plain(config: PlannerConfig, base_dir: Path, known: KnownNames) -> list[Issue]:
+    """Run the checks that look at no axis."""
+    issues = [issue for check in (*_CHECKS, *FLEET_CHECKS, *SWEEP_CHECKS) for issue in check(config)]
+    issues += check_fleet_directory(config, base_dir)
+    if known.placements is not None:
+        issues += check_placement_names(config, known.placements)
+    if known.generators is not None:
+        issues += check_generator(config, known.generators)
     return issues
 
 

@@ -107,7 +107,7 @@ def check_shares(config: PlannerConfig) -> list[Issue]:
 def check_reservations_fit(config: PlannerConfig) -> list[Issue]:
     """Check that all reservations together fit into the RAM of all hosts."""
     reserved = sum(vm.reservation * vm.count for _, vm in _listed(config))
-    usable = sum(_usable_bytes(group) * group.count for group in config.fleet.hosts)
+    usable = sum(max(0, _usable_bytes(group)) * group.count for group in config.fleet.hosts)
     if reserved <= usable:
         return []
     message = f"reservations add up to {format_bytes(reserved)}, the hosts have {format_bytes(usable)} usable"

@@ -13,8 +13,6 @@ from planner.config.hypervisor import HypervisorSpec
 from planner.config.quantities import Bytes, BytesPerSecond, Fraction, Seconds
 from planner.config.suggest import nearest_name
 
-SCHEMA_VERSION = 1
-
 
 def _one_of(names: tuple[str, ...]) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "enum": list(names)})

@@ -137,6 +137,14 @@ WRONG = (
           ("sweep.axes.hypervisor[0] (line 12): {preset: kvm} is not a plain value", "axes take true, false")),
     Wrong("axis with its own key", "replicates: 2}", "replicates: 2, axes: {sweep.placement: [best-fit]}}",
           ('sweep.axes["sweep.placement"] (line 12)', "cannot be swept", "of the sweep itself")),
+    Wrong("axis value that is no preset", "replicates: 2}",
+          "replicates: 2, axes: {'fleet.hosts[0].swap': [nvme, floppy]}}",
+          ('sweep.axes["fleet.hosts[0].swap"][1] (line 12): unknown swap device "floppy"', "use one of: hdd")),
+    Wrong("axis value against another field", "replicates: 2}",
+          "replicates: 2, axes: {'fleet.hosts[0].reserved': [64 GiB]}}",
+          ('sweep.axes["fleet.hosts[0].reserved"][0] (line 12): 64 GiB leaves nothing of the 64 GiB', "reserve less")),
+    Wrong("axis of the objective's judgement", "replicates: 2}", "replicates: 2, axes: {slo.confidence: [90 %]}}",
+          ('sweep.axes["slo.confidence"] (line 12): cannot be swept', "second sweep: it judges finished runs")),
     Wrong("axis inside an axis", "replicates: 2}",
           "replicates: 2, axes: {hypervisor: [kvm], hypervisor.large_pages: [true, false]}}",
           ('sweep.axes["hypervisor.large_pages"] (line 12)', 'a part of the axis "hypervisor"', "keep one")),
@@ -285,7 +293,7 @@ def test_vm_that_fits_only_without_its_overhead(workplace: Path) -> None:
         check_command(path, [])
 
 
-COMMAND_LINE = ("syntax error", "--set unknown path")
+COMMAND_LINE = ("syntax error", "--set unknown path", "axis value that is no preset")
 
 
 @pytest.mark.parametrize(

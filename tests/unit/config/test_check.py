@@ -65,6 +65,8 @@ def test_the_base_is_sound() -> None:
         ({"sweep/axes": {"seed": [1, 2]}}, "sweep.axes.seed", "cannot be swept"),
         ({"sweep/axes": {"placement": ["best-fit"]}}, "sweep.axes.placement", "cannot be swept"),
         ({"sweep/axes": {"hypervisor.preset": ["kvm"]}}, 'sweep.axes["hypervisor.preset"]', "none of its values"),
+        ({"sweep/axes": {"slo.hosts_affected": ["1 %"]}}, 'sweep.axes["slo.hosts_affected"]', "cannot be swept"),
+        ({"sweep/axes": {"slo.confidence": ["90 %"]}}, 'sweep.axes["slo.confidence"]', "cannot be swept"),
         ({"sweep/axes": {"not a path": [1]}}, 'sweep.axes["not a path"]', "is not a path"),
         ({"fleet/vms": {"generate": "managed-hosting", "count": 3}, "sweep/placement": ["as-is"]},
          "sweep.placement", "as-is needs VMs that are on hosts today"),
@@ -84,6 +86,54 @@ def test_kvm_preset_and_disabled_mechanisms_are_sound() -> None:
 
 def test_whole_policies_are_an_axis() -> None:
     assert issues_of({"sweep/axes": {"hypervisor": ["esxi-8", "kvm"]}}) == []
+
+
+def axis_issues(axes: dict[str, list[Any]], **changes: Any) -> list[tuple[str, str]]:
+    return [(issue.path, issue.message) for issue in issues_of({"sweep/axes": axes, **changes})]
+
+
+def test_axis_values_go_through_the_cross_field_rules() -> None:
+    axes = {"fleet.hosts[0].cpu": ["zen3", "foo"], "warm_up": ["1 h", "2 days"], "fleet.hosts[0].cores": [4, 8]}
+    assert axis_issues(axes) == [
+        ('sweep.axes["fleet.hosts[0].cpu"][1]', 'unknown CPU "foo"'),
+        ("sweep.axes.warm_up[1]", "2 days leaves nothing of the horizon (1 day) to judge"),
+    ]
+
+
+def test_what_the_config_itself_gets_wrong_is_not_repeated_for_its_axes() -> None:
+    (issue,) = axis_issues({"hypervisor.large_pages": [True, False]}, warm_up="1 day")
+    assert issue[0] == "warm_up"
+
+
+def test_values_that_are_wrong_only_together_are_named_together_and_once() -> None:
+    # 52 GiB of 64 are left, 12 of 64, 40 of 52; only 52 - 52 is nothing. The third axis has no part in it.
+    axes = {
+        "fleet.hosts[0].memory": ["52 GiB", "64 GiB"],
+        "fleet.hosts[0].reserved": ["12 GiB", "52 GiB"],
+        "hypervisor.large_pages": [True, False],
+    }
+    message = "with fleet.hosts[0].memory = 52 GiB, 52 GiB leaves nothing of the 52 GiB of RAM"
+    assert axis_issues(axes) == [('sweep.axes["fleet.hosts[0].reserved"][1]', message)]
+
+
+def test_an_effect_elsewhere_is_reported_at_the_value_that_has_it() -> None:
+    homed = {"name": "a", "memory": "4 GiB", "host": "esx-02"}
+    ((path, message),) = axis_issues({"fleet.hosts[0].count": [1, 2]}, **{"fleet/vms": [homed]})
+    assert path == 'sweep.axes["fleet.hosts[0].count"][0]'
+    assert message == 'with 1, fleet.vms[0].host: there is no host "esx-02"'
+
+
+def test_a_value_counts_with_the_axes_beside_it_not_with_what_they_replace() -> None:
+    # 64 GiB reserved would leave nothing of the 64 GiB that the config names, and no scenario has.
+    assert axis_issues({"fleet.hosts[0].reserved": ["64 GiB"], "fleet.hosts[0].memory": ["128 GiB"]}) == []
+
+
+def test_every_value_is_checked_where_there_are_more_combinations_than_the_limit() -> None:
+    # 30 x 30 combinations; the first 256 have no more than nine of the warm-ups.
+    cores, warm_ups = list(range(1, 31)), [f"{hours} h" for hours in range(1, 30)]
+    axes = {"warm_up": [*warm_ups, "3 days"], "fleet.hosts[0].cores": cores}
+    # 24 h is at position 23; every one from there on leaves nothing of the day.
+    assert [path for path, _ in axis_issues(axes)] == [f"sweep.axes.warm_up[{position}]" for position in range(23, 30)]
 
 
 def test_many_repeated_names_make_one_issue() -> None:
