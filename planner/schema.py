@@ -34,7 +34,7 @@ HOST_COLUMNS = (
     Column("status", "string", "", '"ok", or why the host\'s simulation failed', simulated=False),
     Column("vms", "int64", "", "VMs placed on the host", simulated=False),
     Column("configured_bytes", "int64", "bytes", "Sum of the configured memory of its VMs", simulated=False),
-    Column("usable_bytes", "int64", "bytes", "RAM less hypervisor and VM overhead memory", simulated=False),
+    Column("usable_bytes", "int64", "bytes", "RAM less hypervisor memory, minFree and VM overhead", simulated=False),
     Column("vcpus", "int64", "", "Sum of the vCPUs of its VMs", simulated=False),
     Column("granted_bytes_mean", "float64", "bytes", "Guest memory touched since power-on, mean over ticks"),
     Column("granted_bytes_max", "int64", "bytes", "... largest over ticks"),

@@ -146,6 +146,7 @@ def make_manifest(run: SyntheticRun) -> dict[str, Any]:
         "config_hash": "0" * 64,
         "seed": run.config.seed,
         "replicate_meaning": "every VM draws its demand anew",
+        "fidelity": {"pages_per_vm": 128, "bytes_per_sampled_page": [64 * 2**20], "is_exact": False},
         "versions": {"planner": "0.1.0"},
         "wall_s": 12.5,
         "timelines": timelines,

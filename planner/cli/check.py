@@ -37,7 +37,7 @@ def check_command(config: Path, overrides: list[str]) -> None:
     loaded = load_config(config, overrides, known_names())
     source = build_source(loaded, config.parent)
     try:
-        check_vms_fit(source.vms, host_capacities(expand_hosts(loaded.fleet.hosts)), loaded)
+        check_vms_fit(source.vms, host_capacities(expand_hosts(loaded.fleet.hosts), loaded.hypervisor), loaded)
     except ConfigError as error:
         raise ConfigError(error.issues, str(config)) from None
     typer.echo(f"{config}: no problems. {describe_run(loaded, len(source.vms))}")

@@ -4,19 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planner.config.hypervisor import HypervisorSpec
 from planner.host.pages import UNIQUE_KEY, ZERO_KEY, FleetPages
 from planner.host.problem import HostProblem
 from planner.host.touches import TouchStore
 from planner.kernels import state
 from planner.units import LARGE_PAGE_BYTES, PAGE_BYTES
 from planner.workload.fleet import VmTable
-from planner.workload.overhead import vm_overhead_bytes
-from planner.workload.touch import TouchSchedule
+from planner.workload.overhead import min_free_bytes, vm_overhead_bytes
+from planner.workload.touch import TouchSchedule, count_pages
 
-# Sliding scale of the free memory target: share of each slice of RAM, up to the slice's end (vSphere 5 and later,
-# Mem.MemMinFreePct = 0). [GiB, share]
-_MIN_FREE_SLICES = ((4, 0.06), (12, 0.04), (28, 0.02), (None, 0.01))
 SLOW_DECAY_PER_MIN = 0.6
 """Slow average of active memory a minute after activity stopped (Waldspurger, OSDI 2002, figure 6, read off)."""
 
@@ -27,19 +23,6 @@ class VmPages(NamedTuple):
     vms: VmTable
     n_pages: np.ndarray
     fleet_pages_idx: np.ndarray
-
-
-def min_free_bytes(memory_bytes: int, hypervisor: HypervisorSpec) -> int:
-    """Return the free memory target minFree of a host, in bytes: 901 MiB for 28 GiB on the sliding scale."""
-    if hypervisor.min_free_fraction is not None:
-        return int(memory_bytes * hypervisor.min_free_fraction)
-    total, below_gib = 0.0, 0
-    memory_gib = memory_bytes / 2**30
-    for end_gib, share in _MIN_FREE_SLICES:
-        top_gib = memory_gib if end_gib is None else min(memory_gib, end_gib)
-        total += max(0.0, top_gib - below_gib) * share
-        below_gib = end_gib or 0
-    return int(total * 2**30)
 
 
 class FleetState(NamedTuple):
@@ -79,7 +62,7 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
         contents=contents,
         vms=_build_vms(problem, mine, start, keys[vm_idx], tick_s),
         host=state.HostArrays(
-            totals=np.array([0, 0, 0, state.STATE_HIGH, -1], dtype=np.int64),
+            totals=np.array([0, 0, 0, state.STATE_HIGH, -1, 0], dtype=np.int64),
             is_small=np.full(blocks.sum(), 0 if knobs.is_large else 1, dtype=np.uint8),
             block_start=np.concatenate(([0], np.cumsum(blocks))).astype(np.int64),
             victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, dtype=np.int64),
@@ -145,7 +128,7 @@ def _build_vms(
         reservation=reservation.astype(np.int64),
         limit=np.maximum(1, -(-mine.vms.limit_bytes // page_bytes)).astype(np.int64),
         balloon_cap=np.where(can_balloon, cap, 0).astype(np.int64),
-        compress_cap=np.floor(hypervisor.compression.max_fraction * n_pages).astype(np.int64),
+        compress_cap=np.floor(2.0 * hypervisor.compression.max_fraction * n_pages).astype(np.int64),
         inflate_per_tick=per_tick(hypervisor.ballooning.inflate),
         deflate_per_tick=per_tick(hypervisor.ballooning.deflate),
         scan_per_tick=_scan_budget(problem, n_pages, tick_s),
@@ -179,11 +162,11 @@ def _scan_budget(problem: HostProblem, n_pages: np.ndarray, tick_s: float) -> np
 def _build_knobs(problem: HostProblem, vms: VmTable, granted_pages: np.ndarray, tick_s: float) -> state.Knobs:
     hypervisor, page_bytes = problem.hypervisor, problem.page_scale * PAGE_BYTES
     overhead_bytes = int(vm_overhead_bytes(vms, hypervisor).sum())
-    usable_bytes = problem.host.memory_bytes - problem.host.reserved_bytes - overhead_bytes
+    backing_bytes = problem.host.memory_bytes - problem.host.reserved_bytes - overhead_bytes
     min_free = min_free_bytes(problem.host.memory_bytes, hypervisor) / page_bytes
     clear, soft, hard, low = (int(min_free * threshold) for threshold in hypervisor.state_thresholds)
     knobs = state.Knobs(
-        frames=max(0, usable_bytes // page_bytes),
+        frames=max(0, (backing_bytes + _rounding_bytes(vms, page_bytes)) // page_bytes),
         min_free=int(min_free),
         clear_below=clear,
         soft_below=soft,
@@ -206,6 +189,12 @@ def _build_knobs(problem: HostProblem, vms: VmTable, granted_pages: np.ndarray, 
     )
     has_limit = bool((vms.limit_bytes < vms.configured_bytes).any())
     return knobs._replace(is_quiet=not has_limit and _is_quiet(knobs, granted_pages))
+
+
+def _rounding_bytes(vms: VmTable, page_bytes: int) -> int:
+    """Return what rounding to sampled pages added to the VMs' memory: the host gets it, too, so that ratios hold."""
+    pages = count_pages(vms.configured_bytes, page_bytes // PAGE_BYTES)
+    return int((pages * page_bytes - vms.configured_bytes).sum())
 
 
 def _is_quiet(knobs: state.Knobs, granted_pages: np.ndarray) -> bool:

@@ -8,6 +8,9 @@ from planner.kernels import state
 def find_violation(stack: state.Stack) -> str | None:
     """Return the first broken rule in words, or None. Recounts everything from the pages; changes nothing."""
     vms = stack.vms
+    broken_ticks = int(stack.host.totals[state.TOTAL_BROKEN_TICKS])
+    if broken_ticks:
+        return f"the books did not balance after {broken_ticks} ticks"
     owner = np.repeat(np.arange(vms.key.size), np.diff(vms.start))
     counts = np.zeros_like(vms.counts)
     np.add.at(counts, (owner, stack.pages.host_class), 1)
@@ -56,6 +59,10 @@ def _find_bound_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
         if over.any():
             v = int(np.argmax(over))
             return f"VM {v}: {name} of {counts[v, column]} pages above its cap of {cap[v]}"
+    taken = counts[:, [state.BALLOONED, state.COMPRESSED, state.SWAPPED]].sum(axis=1)
+    over = taken > counts.sum(axis=1) - stack.vms.reservation
+    if over.any():
+        return f"VM {int(np.argmax(over))}: reserved memory was reclaimed"
     return None
 
 
@@ -67,6 +74,7 @@ def _find_mapping_violation(stack: state.Stack, owner: np.ndarray) -> str | None
     small = np.bincount(owner[is_granted & is_small], minlength=vms.key.size)
     if not np.array_equal(small, vms.small):
         return "granted pages in small blocks are miscounted"
-    if (stack.pages.host_class[is_granted & ~is_small] == state.SHARED).any():
-        return "a shared page lies in a block mapped large"
+    is_taken = np.isin(stack.pages.host_class, (state.SHARED, state.COMPRESSED, state.SWAPPED))
+    if is_taken[is_granted & ~is_small].any():
+        return "a shared, compressed or swapped page lies in a block mapped large"
     return None

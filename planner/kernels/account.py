@@ -16,6 +16,7 @@ from planner.kernels.state import (
     BALLOONED,
     COMPRESSED,
     EVICTED,
+    N_CLASSES,
     PRIVATE,
     SHARED,
     SWAPPED,
@@ -26,6 +27,9 @@ from planner.kernels.state import (
     TICK_SWAP_IN,
     TICK_SWAP_OUT,
     TICK_TOUCHED,
+    TOTAL_BROKEN_TICKS,
+    TOTAL_COMPRESSED,
+    TOTAL_PRIVATE,
     TOTAL_SHARED_FRAMES,
     TOTAL_STATE,
 )
@@ -97,11 +101,15 @@ def step_account(stack, costs, translation, out, tick):
 def _write_timeline(stack, row, tick):
     vms, totals = stack.vms, stack.host.totals
     active = 0.0
+    n_counted = 0
+    n_pages = vms.start[vms.key.size]
     row[:] = 0
     row[0] = tick
     row[1] = totals[TOTAL_STATE]
     for v in range(vms.key.size):
         counts, events = vms.counts[v], vms.tick[v]
+        for host_class in range(N_CLASSES):
+            n_counted += counts[host_class]
         row[2] += max(vms.granted[v], 0)
         active += stack.plan.active[v, tick]
         row[6] += counts[PRIVATE]
@@ -120,6 +128,8 @@ def _write_timeline(stack, row, tick):
     row[5] = free_frames(stack)
     row[4] = stack.knobs.frames - row[5]
     row[8] = row[7] - totals[TOTAL_SHARED_FRAMES]
+    if row[6] != totals[TOTAL_PRIVATE] or row[11] != totals[TOTAL_COMPRESSED] or row[5] < 0 or n_pages != n_counted:
+        totals[TOTAL_BROKEN_TICKS] += 1
 
 
 @small_kernel

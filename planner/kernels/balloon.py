@@ -7,6 +7,7 @@ on the host and still fills the balloon. Covers inflation, deflation and their l
 import numpy as np
 
 from planner.kernels.compiled import kernel, small_kernel
+from planner.kernels.draws import PURPOSE_TIE, draw_u32
 from planner.kernels.frames import break_block, move_page
 from planner.kernels.state import (
     BALLOONED,
@@ -53,7 +54,10 @@ def balloon_goal(stack, v):
     if vms.target[v] >= vms.granted[v]:
         return 0
     configured = vms.start[v + 1] - vms.start[v]
-    return max(0, min(configured - vms.target[v], vms.balloon_cap[v]))
+    # The reservation bounds everything that is taken together, whoever took it.
+    taken = vms.counts[v, SWAPPED] + vms.counts[v, COMPRESSED]
+    most = min(vms.balloon_cap[v], configured - vms.reservation[v] - taken)
+    return max(0, min(configured - vms.target[v], most))
 
 
 @kernel
@@ -94,7 +98,10 @@ def _count_by_preference(stack, v, tick):
 
 @kernel
 def _take_preferred(stack, v, want, tick):
-    """Take `want` pages in order of preference, of those counted in `victim_counts`; ties by page number."""
+    """Take `want` pages in order of preference, of those counted in `victim_counts`; ties from a random page on.
+
+    Pages are numbered by popularity: always starting at the first would take the hottest of equally old pages.
+    """
     guest_class, host_class, last_touch = stack.pages.guest_class, stack.pages.host_class, stack.pages.last_touch
     buckets, counts = stack.plan.age_bucket, stack.host.victim_counts
     last, before = 0, 0
@@ -102,9 +109,12 @@ def _take_preferred(stack, v, want, tick):
         before += counts[last]
         last += 1
     left_of_last = want - before
-    first = stack.vms.start[v]
+    first, granted = stack.vms.start[v], stack.vms.granted[v]
+    begin = int(draw_u32(stack.vms.key[v], 0, tick, PURPOSE_TIE)) % granted
     taken = 0
-    for i in range(first, first + stack.vms.granted[v]):
+    for n in range(granted):
+        offset = begin + n if begin + n < granted else begin + n - granted
+        i = first + offset
         preference = _PREFERENCE[guest_class[i], host_class[i]] - buckets[tick - last_touch[i]]
         if preference > last or counts[preference] == 0:
             continue

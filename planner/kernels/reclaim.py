@@ -34,11 +34,17 @@ def step_reclaim(stack, tick):
         can_inflate_more = _move_balloons(stack, tick, state >= STATE_SOFT)
         _enforce_limits(stack, tick)
         if not can_inflate_more and free_frames(stack) < knobs.soft_below:
-            page_out(stack, knobs.soft_below - free_frames(stack), tick)
+            page_out(stack, _to_leave(knobs.soft_below, knobs.margin) - free_frames(stack), tick)
     free = free_frames(stack)
     if free < knobs.hard_below:
-        page_out(stack, int(knobs.hard_below * (1.0 + knobs.margin)) + 1 - free, tick)
+        page_out(stack, _to_leave(knobs.hard_below, knobs.margin) - free, tick)
     update_state(stack, free_frames(stack))
+
+
+@small_kernel
+def _to_leave(threshold, margin):
+    """Return the free frames at which the state below `threshold` is left."""
+    return int(threshold * (1.0 + margin)) + 1
 
 
 @kernel

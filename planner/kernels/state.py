@@ -35,7 +35,8 @@ TOTAL_SHARED_FRAMES = 1
 TOTAL_COMPRESSED = 2
 TOTAL_STATE = 3  # memory state, not pages
 TOTAL_EXHAUSTED_TICK = 4  # last tick in which reclaim found nothing more to take
-N_TOTALS = 5
+TOTAL_BROKEN_TICKS = 5  # ticks after which the books did not balance: always 0, or there is a bug
+N_TOTALS = 6
 N_AGE_BUCKETS = 16
 
 # Columns of `VmArrays.tick`: what happened to a VM within the tick. [pages]

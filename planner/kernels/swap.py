@@ -5,7 +5,7 @@ with a frame of their own are taken. Not modelled: replacement inside the compre
 """
 
 from planner.kernels.compiled import kernel, small_kernel
-from planner.kernels.draws import PURPOSE_VICTIM, draw_u32
+from planner.kernels.draws import PURPOSE_TIE, PURPOSE_VICTIM, draw_u32
 from planner.kernels.frames import break_block, free_frames, move_page
 from planner.kernels.sharing import try_share
 from planner.kernels.state import (
@@ -118,11 +118,18 @@ def page_out_lru(stack, want, tick):
 
 @kernel
 def _page_out_bucket(stack, bucket, goal, tick):
+    # Equally old pages are taken from a random VM and page on: pages are numbered by popularity.
     vms, pages, buckets = stack.vms, stack.pages, stack.plan.age_bucket
-    for v in range(vms.key.size):
-        for i in range(vms.start[v], vms.start[v + 1]):
+    n_vms = vms.key.size
+    first_vm = int(draw_u32(vms.key[0], bucket, tick, PURPOSE_TIE)) % n_vms
+    for m in range(n_vms):
+        v = (first_vm + m) % n_vms
+        n_pages = vms.start[v + 1] - vms.start[v]
+        begin = int(draw_u32(vms.key[v], 0, tick, PURPOSE_TIE)) % n_pages
+        for n in range(n_pages):
             if free_frames(stack) >= goal or _resident(vms, v) <= vms.reservation[v]:
                 break
+            i = vms.start[v] + (begin + n if begin + n < n_pages else begin + n - n_pages)
             if pages.host_class[i] == PRIVATE and buckets[tick - pages.last_touch[i]] == bucket:
                 evict_page(stack, v, i)
 

@@ -50,7 +50,7 @@ class HostCapacities:
     names : tuple of str
         Unique names.
     memory_bytes, reserved_bytes : int64 array
-        Installed RAM, and what the hypervisor keeps of it. [bytes]
+        Installed RAM, and what the hypervisor keeps of it: its own memory and minFree. [bytes]
     """
 
     names: tuple[str, ...]

@@ -12,7 +12,7 @@ from planner.analysis.wording import format_percent
 from planner.config.hypervisor import HypervisorSpec
 from planner.config.spec import PlannerConfig, WorkloadSpec
 from planner.report.blocks import Cell, Section, TableBlock
-from planner.units import PAGE_BYTES, format_bytes, format_seconds
+from planner.units import format_bytes, format_seconds
 from planner.workload.popularity import load_law
 
 _SHOWN = ("config_hash", "replicate_meaning", "fidelity", "versions")
@@ -41,6 +41,16 @@ def assumptions_section(config: PlannerConfig) -> Section:
     return Section("assumptions", "Assumptions", lead, tables=(workload, policy), notes=tuple(texts["not_modelled"]))
 
 
+def _sampling(manifest: Mapping[str, Any], config: PlannerConfig) -> str:
+    sizes = manifest["fidelity"]["bytes_per_sampled_page"]
+    each = ", ".join(format_bytes(size) for size in sizes)
+    rate = ", ".join(f"{format_bytes(size / config.tick)}/s" for size in sizes)
+    return (
+        f"about {config.fidelity.pages_per_vm:,} for a VM of mean size, each for {each} of memory; "
+        f"one read in a tick counts as {rate}"
+    )
+
+
 def provenance_section(config: PlannerConfig, manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> Section:
     """Make the table that says how finely was simulated, and from what."""
     rows = [
@@ -49,7 +59,7 @@ def provenance_section(config: PlannerConfig, manifest: Mapping[str, Any], summa
         ("warm-up", f"first {format_seconds(config.warm_up)} simulated but not judged"),
         ("replicates", f"{config.sweep.replicates:,}"),
         ("scenarios", f"{len(summary['scenarios']):,}"),
-        ("sampled pages", f"about {config.fidelity.pages_per_vm:,} of {PAGE_BYTES // 1024} KiB for a VM of mean size"),
+        ("sampled pages", _sampling(manifest, config)),
         ("bounds", f"each holds with {format_percent(config.slo.confidence)} confidence; whole replicates resampled"),
     ]
     rows += _flatten({key: manifest[key] for key in _SHOWN if key in manifest})

@@ -3,9 +3,11 @@
 import numpy as np
 
 from planner.config.catalog import load_swap_device
+from planner.config.hypervisor import HypervisorSpec
 from planner.config.spec import HostGroupSpec
 from planner.host.problem import HostHardware, SwapDevice
 from planner.placement import HostCapacities
+from planner.workload.overhead import min_free_bytes
 
 
 def expand_hosts(groups: tuple[HostGroupSpec, ...]) -> tuple[HostHardware, ...]:
@@ -19,10 +21,14 @@ def expand_hosts(groups: tuple[HostGroupSpec, ...]) -> tuple[HostHardware, ...]:
     return tuple(hosts)
 
 
-def host_capacities(hosts: tuple[HostHardware, ...]) -> HostCapacities:
-    """Return what placement needs to know of the hosts."""
+def host_capacities(hosts: tuple[HostHardware, ...], hypervisor: HypervisorSpec) -> HostCapacities:
+    """Return what placement needs to know of the hosts: minFree is as little for guests as the hypervisor's own part.
+
+    A host filled to its usable memory thus stays at minFree, and an overcommit ratio of 1.0 never reclaims.
+    """
+    kept_bytes = [host.reserved_bytes + min_free_bytes(host.memory_bytes, hypervisor) for host in hosts]
     return HostCapacities(
         names=tuple(host.name for host in hosts),
         memory_bytes=np.array([host.memory_bytes for host in hosts], dtype=np.int64),
-        reserved_bytes=np.array([host.reserved_bytes for host in hosts], dtype=np.int64),
+        reserved_bytes=np.array(kept_bytes, dtype=np.int64),
     )

@@ -13,7 +13,8 @@ from planner.sweep.expand import Scenario, scenario_config
 from planner.sweep.fits import check_vms_fit
 from planner.sweep.grow import clones_needed, place_longest_prefix
 from planner.sweep.hosts import expand_hosts, host_capacities
-from planner.sweep.plan import PlacedHost, PlacedScenario, Plan, build_plan, page_scale
+from planner.sweep.plan import PlacedHost, PlacedScenario, Plan, build_plan
+from planner.sweep.sampling import page_scale
 from planner.workload.fleet import VmTable
 from planner.workload.grown import GrownSource
 from planner.workload.overhead import vm_overhead_bytes
@@ -70,7 +71,7 @@ class SweepPlanner:
         config = scenario_config(self._config, scenario)
         hardware = expand_hosts(config.fleet.hosts)
         limits = PlacementLimits(scenario.overcommit_ratio, config.hypervisor, config.question == "grow")
-        return _Case(scenario, config, hardware, host_capacities(hardware), limits)
+        return _Case(scenario, config, hardware, host_capacities(hardware, config.hypervisor), limits)
 
     def _place(self, case: _Case, vms: VmTable) -> PlacedScenario:
         strategy, n_fleet = load_strategy(case.scenario.placement), len(self._fleet.vms)
@@ -93,7 +94,7 @@ def _placed_hosts(vms: VmTable, case: _Case, placement: Placement) -> tuple[Plac
     found = []
     for host, on_host in placement.vms_by_host().items():
         hardware = case.hardware[host]
-        ram_bytes = hardware.memory_bytes - hardware.reserved_bytes
+        ram_bytes = int(case.hosts.memory_bytes[host] - case.hosts.reserved_bytes[host])
         found.append(
             PlacedHost(
                 hardware=hardware,

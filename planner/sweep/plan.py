@@ -1,6 +1,5 @@
 """Placed scenarios -> host problems. A host problem met in several scenarios is listed, and simulated, once."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -8,8 +7,6 @@ from typing import NamedTuple
 from planner.config.spec import PlannerConfig
 from planner.host.problem import HostHardware, HostProblem
 from planner.sweep.expand import Scenario
-from planner.units import PAGE_BYTES
-from planner.workload.fleet import VmTable
 from planner.workload.source import DemandSource
 
 
@@ -109,9 +106,3 @@ def host_problem(item: PlacedScenario, host: PlacedHost, replicate: int = 0) -> 
         page_scale=item.page_scale,
         warm_up_s=config.warm_up,
     )
-
-
-def page_scale(vms: VmTable, config: PlannerConfig) -> int:
-    """Return the power of two nearest to mean configured pages ÷ `fidelity.pages_per_vm`, at least 1."""
-    wanted = float(vms.configured_bytes.mean()) / PAGE_BYTES / config.fidelity.pages_per_vm
-    return int(2 ** max(0, round(math.log2(wanted))))

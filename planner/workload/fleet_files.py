@@ -138,19 +138,21 @@ class FleetFiles:
 
 
 def check_target(directory: Path, force: bool) -> None:
-    """Refuse a target that exists, unless it is an empty directory, or a fleet and `force` is set.
+    """Refuse a target that cannot be written, or exists, unless it is an empty directory, or a fleet with `force`.
 
     Raises
     ------
     InputError
-        The target exists. Also with `force`, when it is something other than a fleet: that is never deleted.
+        The target exists, or cannot be made. Also with `force`, when it is something other than a fleet: that is never
+        deleted.
     """
-    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
-        return
-    if not (directory / "fleet.json").is_file():
-        raise InputError(str(directory), "exists and is not a fleet", "choose another --out; it is never overwritten")
-    if not force:
-        raise InputError(str(directory), "exists already", "choose another --out, or pass --force to replace it")
+    if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
+        if not (directory / "fleet.json").is_file():
+            hint = "choose another --out; it is never overwritten"
+            raise InputError(str(directory), "exists and is not a fleet", hint)
+        if not force:
+            raise InputError(str(directory), "exists already", "choose another --out, or pass --force to replace it")
+    check_writable(directory)
 
 
 def write_fleet(directory: Path, fleet: FleetFiles, force: bool = False) -> None:
@@ -164,18 +166,19 @@ def write_fleet(directory: Path, fleet: FleetFiles, force: bool = False) -> None
         The target exists (see `check_target`), cannot be written, or the fleet itself is not sound.
     """
     check_target(directory, force)
+    target = resolve_target(directory)
     _check_vms(fleet.vms, directory)
     _check_shapes(fleet, directory)
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:
         raise InputError(str(directory), f"cannot be written: {error.strerror}", "choose another --out") from error
     try:
         _write_files(temporary / "new", fleet)
-        if directory.exists():
-            directory.rename(temporary / "old")
-        (temporary / "new").rename(directory)
+        if target.exists():
+            target.rename(temporary / "old")
+        (temporary / "new").rename(target)
     except OSError as error:
         raise InputError(str(directory), f"cannot be written: {error.strerror}", "free space there?") from error
     finally:

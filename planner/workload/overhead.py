@@ -1,10 +1,14 @@
-"""Overhead memory: what the hypervisor itself needs for each VM, on top of the guest's memory."""
+"""Memory that guests cannot have: overhead of each VM, and the free memory that the hypervisor keeps (minFree)."""
 
 import numpy as np
 
 from planner.config.hypervisor import HypervisorSpec
-from planner.units import MIB
+from planner.units import GIB, MIB
 from planner.workload.fleet import VmTable
+
+# Sliding scale of the free memory target: share of each slice of RAM, up to the slice's end (vSphere 5 and later,
+# Mem.MemMinFreePct = 0). [GiB, share]
+_MIN_FREE_SLICES = ((4, 0.06), (12, 0.04), (28, 0.02), (None, 0.01))
 
 
 def vm_overhead_bytes(vms: VmTable, hypervisor: HypervisorSpec) -> np.ndarray:
@@ -23,3 +27,16 @@ def vm_overhead_bytes(vms: VmTable, hypervisor: HypervisorSpec) -> np.ndarray:
     fixed_bytes = (hypervisor.vm_overhead_base + hypervisor.vm_overhead_per_vcpu * vms.vcpus) * MIB
     overhead_bytes: np.ndarray = np.ceil(fixed_bytes + hypervisor.vm_overhead_per_memory * vms.configured_bytes)
     return overhead_bytes.astype(np.int64)
+
+
+def min_free_bytes(memory_bytes: int, hypervisor: HypervisorSpec) -> int:
+    """Return the free memory target minFree of a host, in bytes: 901 MiB for 28 GiB on the sliding scale."""
+    if hypervisor.min_free_fraction is not None:
+        return int(memory_bytes * hypervisor.min_free_fraction)
+    total, below_gib = 0.0, 0
+    memory_gib = memory_bytes / GIB
+    for end_gib, share in _MIN_FREE_SLICES:
+        top_gib = memory_gib if end_gib is None else min(memory_gib, end_gib)
+        total += max(0.0, top_gib - below_gib) * share
+        below_gib = end_gib or 0
+    return int(total * GIB)

@@ -266,7 +266,7 @@ class Host:
                     if vm.resident > vm.limit:
                         self.page_out_vm(vm, vm.resident - vm.limit, tick)
             if not can_inflate_more and self.free() < knobs.soft_below:
-                self.page_out(knobs.soft_below - self.free(), tick)
+                self.page_out(int(knobs.soft_below * (1.0 + knobs.margin)) + 1 - self.free(), tick)
         if self.free() < knobs.hard_below:
             self.page_out(int(knobs.hard_below * (1.0 + knobs.margin)) + 1 - self.free(), tick)
         self.update_state()
@@ -290,7 +290,8 @@ class Host:
             size = vm.count("ballooned")
             goal = 0
             if vm.target < vm.granted:
-                goal = max(0, min(len(vm.pages) - vm.target, vm.balloon_cap))
+                unreserved = len(vm.pages) - vm.reservation - vm.count("swapped", "compressed")
+                goal = max(0, min(len(vm.pages) - vm.target, vm.balloon_cap, unreserved))
             if goal < size:
                 self.deflate(vm, min(size - goal, vm.deflate_per_tick))
             elif goal > size and (may_inflate or vm.limit < vm.granted):
@@ -305,12 +306,12 @@ class Host:
 
     def inflate(self, vm, want, tick):
         granted = vm.pages[: max(vm.granted, 0)]
+        begin = draw(vm.key, 0, tick, 8) % len(granted) if granted else 0
 
         def oldest_first(guest_class):
             held = [p for p in granted if p.guest_class == guest_class and p.host_class in HELD]
-            return sorted(held, key=lambda p: (-self.age_bucket(p, tick), p.number))
+            return sorted(held, key=lambda p: (-self.age_bucket(p, tick), (p.number - begin) % len(granted)))
 
-        # Ties at the cut-off bucket go by page number, as in the kernel: `sorted` is stable over (age, number).
         empty = [p for p in reversed(vm.pages) if p.host_class in ("untouched", "evicted")]
         given = [*oldest_first("free"), *empty, *oldest_first("cache"), *oldest_first("anon")][: max(0, want)]
         # The kernel gives in page order within a class; classes of pages do not depend on the order.
@@ -377,11 +378,13 @@ class Host:
     def page_out_lru(self, goal, tick):
         bucket_of = {id(p): self.age_bucket(p, tick) for vm in self.vms for p in vm.pages if p.host_class == "private"}
         for bucket in range(15, -1, -1):
-            for vm in self.vms:
-                for page in vm.pages:
+            first_vm = draw(self.vms[0].key, bucket, tick, 8) % len(self.vms)
+            for vm in self.vms[first_vm:] + self.vms[:first_vm]:
+                begin = draw(vm.key, 0, tick, 8) % len(vm.pages)
+                for page in vm.pages[begin:] + vm.pages[:begin]:
                     if self.free() >= goal or vm.resident <= vm.reservation:
                         break
-                    if page.host_class == "private" and bucket_of[id(page)] == bucket:
+                    if page.host_class == "private" and bucket_of.get(id(page)) == bucket:
                         self.evict(vm, page)
 
     def evict(self, vm, page):

@@ -21,7 +21,8 @@ def scenario(ratio: float, high: float, **changes: Any) -> ScenarioSummary:
     values.update(
         scenario_id=round(100 * ratio), role="sweep", overcommit_ratio=ratio, placement="first-fit", tail="middle",
         axes={}, hosts_used=round(10 / ratio), vms_placed=100, swap_risk=0.0, swap_risk_low=0.0, swap_risk_high=high,
-        replicates=8, host_runs=80, broken_host_runs=0, denied_host_runs=0, guest_paging_host_runs=0, failed_hosts=0, effective_host_runs=40.0,
+        replicates=8, host_runs=80, broken_host_runs=0, denied_host_runs=0, guest_paging_host_runs=0, failed_hosts=0,
+        effective_host_runs=40.0,
         effective_host_runs_at_target=40.0, unplaced_vms=0, feasible=True,
     )  # fmt: skip
     return ScenarioSummary(**{**values, **changes})

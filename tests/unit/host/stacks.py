@@ -71,7 +71,7 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
             scan_cursor=ints(0),
         ),
         host=state.HostArrays(
-            totals=np.array([0, 0, 0, state.STATE_HIGH, -1], np.int64),
+            totals=np.array([0, 0, 0, state.STATE_HIGH, -1, 0], np.int64),
             is_small=np.ones(total, np.uint8),
             block_start=start.copy(),
             victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, np.int64),

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from planner.config.hypervisor import HypervisorSpec
-from planner.host.build import min_free_bytes
 from planner.kernels import state
 from planner.kernels.policy import set_targets, update_state
+from planner.workload.overhead import min_free_bytes
 from tests.unit.host.stacks import build_small_stack
 
 MIB, GIB = 2**20, 2**30

@@ -5,14 +5,16 @@ import pytest
 
 from planner.config.hypervisor import HypervisorSpec
 from planner.config.load import load_hypervisor
-from planner.config.spec import SloSpec, WorkloadSpec
+from planner.config.spec import SloSpec, VmSpec, WorkloadSpec
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.results import slo_broken_ticks
 from planner.host.simulator import HostSim, translation_table
 from planner.kernels.host_loop import simulate_host
 from planner.schema import HOST_COLUMNS, TIMELINE_COLUMNS, VM_COLUMNS
+from planner.workload.fleet import Demand
 from planner.workload.generated import GeneratedSource
-from planner.workload.overhead import vm_overhead_bytes
+from planner.workload.listed import ListedSource
+from planner.workload.overhead import min_free_bytes, vm_overhead_bytes
 
 GIB = 2**30
 N_VMS = 24
@@ -24,10 +26,18 @@ def source():
     return GeneratedSource("managed-hosting", N_VMS, horizon_s=2 * 86400.0, tick_s=300.0, seed=3)
 
 
-def make_problem(source, ratio, hypervisor=None, replicate=0, extra_bytes=0):
+def ram_for(usable, source, hypervisor):
+    """RAM of a host with this much usable memory: what minFree takes depends on the RAM itself."""
+    needed = usable + int(vm_overhead_bytes(source.vms, hypervisor).sum())
+    memory = needed
+    while memory - min_free_bytes(memory, hypervisor) < needed:
+        memory += needed - (memory - min_free_bytes(memory, hypervisor))
+    return memory
+
+
+def make_problem(source, ratio, hypervisor=None, replicate=0, page_scale=4096):
     hypervisor = hypervisor or load_hypervisor("esxi-8")
-    overhead = int(vm_overhead_bytes(source.vms, hypervisor).sum())
-    memory = int(source.vms.configured_bytes.sum() / ratio) + overhead + extra_bytes
+    memory = ram_for(int(source.vms.configured_bytes.sum() / ratio), source, hypervisor)
     return HostProblem(
         host=HostHardware("host", memory, 0, 64, "sapphire-rapids", NVME),
         hypervisor=hypervisor,
@@ -35,8 +45,8 @@ def make_problem(source, ratio, hypervisor=None, replicate=0, extra_bytes=0):
         slo=SloSpec(),
         seed=3,
         replicate=replicate,
-        vm_idx=tuple(range(N_VMS)),
-        page_scale=4096,
+        vm_idx=tuple(range(len(source.vms))),
+        page_scale=page_scale,
         warm_up_s=43200.0,
     )
 
@@ -56,6 +66,38 @@ def test_without_overcommit_nothing_is_ever_swapped_or_denied(source, preset, re
     assert not row["slo_is_broken"]
 
 
+class Greedy:
+    """VMs of odd sizes that touch all they were given, and a quarter of it in every tick."""
+
+    def __init__(self):
+        configured = np.array([0.3, 0.8, 1.1, 1.7, 2.9, 3.3, 5.2, 7.9, 0.8, 0.8, 0.8, 0.8]) * GIB
+        listed = tuple(VmSpec(name=f"vm{n}", memory=f"{int(b)} B") for n, b in enumerate(configured))
+        self.vms = ListedSource(listed, 86400.0, 300.0, 1).vms
+
+    def demand(self, replicate):
+        shape = (len(self.vms), 288)
+        return Demand(300.0, np.full(shape, 0.25, np.float32), np.ones(shape, np.float32), np.full(shape[0], np.nan))
+
+    def independent_replicates(self):
+        return 1
+
+    def replicate_meaning(self):
+        return ""
+
+
+@pytest.mark.parametrize("is_reclaiming", [True, False])
+@pytest.mark.parametrize("page_scale", [256, 4096, 65536])
+@pytest.mark.parametrize("preset", ["esxi-8", "kvm"])
+def test_a_full_host_without_overcommit_reclaims_nothing(preset, page_scale, is_reclaiming):
+    greedy, hypervisor = Greedy(), load_hypervisor(preset)
+    if not is_reclaiming:
+        hypervisor = switch(hypervisor, page_sharing=False, ballooning=False, compression=False)
+    row = HostSim(greedy).run(make_problem(greedy, 1.0, hypervisor, page_scale=page_scale)).host_row
+    assert row["granted_bytes_mean"] == pytest.approx(float(greedy.vms.configured_bytes.sum()), rel=0.15)
+    assert (row["swapped_bytes_max"], row["denied_bytes"], row["ballooned_bytes_mean"]) == (0, 0, 0.0)
+    assert row["state_high_s"] == 43200.0
+
+
 @pytest.mark.parametrize("preset", ["esxi-8", "kvm"])
 def test_more_memory_never_raises_swap_in(source, preset):
     sim, hypervisor = HostSim(source), load_hypervisor(preset)
@@ -73,10 +115,41 @@ def test_without_any_reclaim_memory_is_denied_exactly_when_granted_passes_ram(so
     granted = sim.run(make_problem(source, 1.0), keep_timeline=True).host_row["granted_bytes_max"]
     configured = int(source.vms.configured_bytes.sum())
     page_bytes = 4096 * 4096
-    enough = make_problem(source, configured / (granted + page_bytes), nothing)
-    short = make_problem(source, configured / (granted - 2 * page_bytes), nothing)
+    # Nothing reclaims for minFree either, so guests can have that, too.
+    kept = min_free_bytes(make_problem(source, configured / granted).host.memory_bytes, nothing)
+    enough = make_problem(source, configured / (granted + page_bytes - 0.98 * kept), nothing)
+    short = make_problem(source, configured / (granted - 2 * page_bytes - 1.02 * kept), nothing)
     assert sim.run(enough).host_row["denied_bytes"] == 0
     assert sim.run(short).host_row["denied_bytes"] > 0
+
+
+def first_broken_ratio(source, sim, hypervisor):
+    for ratio in np.arange(1.0, 4.01, 0.1):
+        if sim.run(make_problem(source, float(ratio), hypervisor)).host_row["slo_is_broken"]:
+            return float(ratio)
+    return float("inf")
+
+
+def test_each_mechanism_moves_the_point_where_risk_starts(source):
+    base, sim = load_hypervisor("esxi-8"), HostSim(source)
+    off = {"page_sharing": False, "ballooning": False, "compression": False, "swap": False}
+    broken = {
+        name: first_broken_ratio(source, sim, switch(base, **off | dict.fromkeys(mechanisms, True)))
+        for name, mechanisms in {
+            "nothing": (),
+            "swap": ("swap",),
+            "compression": ("swap", "compression"),
+            "sharing": ("swap", "page_sharing"),
+            "ballooning": ("swap", "ballooning"),
+            "all": tuple(off),
+        }.items()
+    }
+    granted = sim.run(make_problem(source, 1.0)).host_row["granted_bytes_max"]
+    # Nothing: where granted passes RAM (guests get minFree, too, 2 % here). Then each mechanism puts it off further.
+    assert broken["nothing"] == pytest.approx(int(source.vms.configured_bytes.sum()) / granted, abs=0.15)
+    assert broken["nothing"] <= broken["swap"] <= broken["compression"] <= broken["ballooning"] <= broken["all"]
+    assert broken["swap"] <= broken["sharing"] < broken["ballooning"]
+    assert broken["nothing"] < broken["sharing"]
 
 
 def test_each_mechanism_lowers_what_the_next_one_has_to_do(source):

@@ -9,12 +9,13 @@ from planner.errors import ConfigError
 from planner.sweep.expand import expand_scenarios
 from planner.sweep.hosts import expand_hosts
 from planner.sweep.placing import SweepPlanner
-from planner.sweep.plan import page_scale
+from planner.sweep.sampling import check_sampling, page_scale
 from planner.units import GIB, MIB
 from planner.workload.fleet import Demand, VmTable
 
 NO_OVERHEAD = {
     "preset": "esxi-8", "vm_overhead_base": 0, "vm_overhead_per_vcpu": 0, "vm_overhead_per_memory": 0,
+    "min_free_fraction": 1e-12,
 }  # fmt: skip
 
 
@@ -122,6 +123,16 @@ def test_page_scale_is_the_nearest_power_of_two():
     assert page_scale(Fleet([6, 5, 4]).vms, config_of()) == 4096
     # 6 GiB: 6144 ÷ 4096 = 1.5 > sqrt(2), so 8192.
     assert page_scale(Fleet([6]).vms, config_of()) == 8192
+
+
+def test_sampling_that_is_too_coarse_for_the_objective_is_refused():
+    # 64 GiB at 256 pages: 256 MiB each. One read in 5 min is 0.85 MiB/s, more than half of 1 MiB/s.
+    (issue,) = check_sampling(Fleet([64]).vms, config_of())
+    assert issue.path == "fidelity.pages_per_vm"
+    assert "256 MiB" in issue.message
+    # Twice what 0.85 / 0.5 asks for: 874. Then a page is 64 MiB, 0.21 MiB/s.
+    assert issue.hint == "use 874 or more"
+    assert check_sampling(Fleet([16]).vms, config_of()) == []
 
 
 def test_host_names_are_padded_and_a_single_one_keeps_its_name():
