@@ -1,5 +1,6 @@
 """Exceptions of the planner and the exit code each leads to. Every one pickles (positional arguments only)."""
 
+import shlex
 from typing import NamedTuple
 
 EXIT_OK = 0
@@ -56,6 +57,19 @@ class InputError(PlannerError):
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" + (f"; {self.hint}" if self.hint else "")
+
+
+class ReportError(PlannerError):
+    """The report of a run could not be made; the run itself is complete and stored."""
+
+    def __init__(self, run_dir: str, reason: str) -> None:
+        super().__init__(run_dir, reason)
+        self.run_dir = run_dir
+        self.reason = reason
+
+    def __str__(self) -> str:
+        again = f"planner report {shlex.quote(self.run_dir)}"
+        return f"{self.run_dir}: all is written but the report, which failed ({self.reason}); try again with: {again}"
 
 
 class InvariantError(PlannerError):

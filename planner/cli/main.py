@@ -15,7 +15,7 @@ from typer._click.exceptions import ClickException
 from planner import __version__
 from planner.cli.environment import prepare_environment
 from planner.cli.import_ import import_app
-from planner.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, ConfigError, InputError, PlannerError
+from planner.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, ConfigError, InputError, PlannerError, ReportError
 
 EXIT_INTERRUPTED = 130
 _VERBOSE = ("-v", "--verbose")
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(words)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted; nothing was written", EXIT_INTERRUPTED, is_verbose)
-    except (ConfigError, InputError) as error:
+    except (ConfigError, InputError, ReportError) as error:
         return _fail(str(error), error.exit_code, is_verbose)
     except PlannerError as error:
         return _fail(f"{error}\nThis is a bug in planner; please report it.", error.exit_code, is_verbose)

@@ -1,4 +1,4 @@
-"""Write a run directory as a whole or not at all.
+"""Write a run directory as a whole or not at all; only the report, which can be rendered again, may be missing.
 
 Everything goes into a hidden sibling of the target, which is renamed when it is complete. An earlier run at the target
 is replaced only then; a directory that is not a run is never touched. Parquet bytes depend on the rows only: fixed
@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from planner.config.spec import PlannerConfig
-from planner.errors import InputError
+from planner.errors import InputError, ReportError
+from planner.targets import check_writable, resolve_target
 
 RUN_FORMAT = "planner-run"
 RUN_FORMAT_VERSION = 1
@@ -55,7 +57,9 @@ class RunContents:
 
 
 def check_target(out: Path) -> None:
-    """Refuse a target that holds something else than a run. Called before a long simulation, not after.
+    """Refuse a target that holds something else than a run, or cannot be written. Leaves nothing behind.
+
+    Called before a long simulation, not after.
 
     Raises
     ------
@@ -67,12 +71,7 @@ def check_target(out: Path) -> None:
         raise InputError(str(out), "is a file, not a directory", hint)
     if out.is_dir() and any(out.iterdir()) and not is_run_directory(out):
         raise InputError(str(out), "has other files in it than a run of the planner, and is left alone", hint)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(str(out), f"its parent directory cannot be made: {error.strerror}", hint) from error
-    if not os.access(out.parent, os.W_OK):
-        raise InputError(str(out), "its parent directory cannot be written to", hint)
+    check_writable(out)
 
 
 def is_run_directory(path: Path) -> bool:
@@ -96,21 +95,26 @@ def write_run(out: Path, contents: RunContents, render: Callable[[Path, Path], N
 
     Raises
     ------
+    ReportError
+        `render` failed; all else is in place.
     InputError
         The target is refused (see `check_target`) or cannot be written.
     """
     check_target(out)
-    partial = out.parent / f".{out.name}.partial-{os.getpid()}"
+    target = resolve_target(out)
+    partial = target.parent / f".{target.name}.partial-{os.getpid()}"
     try:
         shutil.rmtree(partial, ignore_errors=True)
         (partial / TIMELINE).mkdir(parents=True)
         _write_files(partial, contents)
-        render(partial, partial / REPORT)
-        _replace(partial, out)
+        failure = _try_to_render(partial, render)
+        _replace(partial, target)
     except OSError as error:
         raise InputError(str(out), f"cannot be written: {error.strerror or error}", "check space and rights") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    if failure is not None:
+        raise ReportError(str(out), f"{type(failure).__name__}: {failure}") from failure
 
 
 def write_table(table: pa.Table, path: Path) -> None:
@@ -135,6 +139,16 @@ def _write_files(folder: Path, contents: RunContents) -> None:
     write_table(contents.vms, folder / VMS)
     for name, table in contents.timelines.items():
         write_table(table, folder / TIMELINE / f"{name}.parquet")
+
+
+def _try_to_render(folder: Path, render: Callable[[Path, Path], None]) -> Exception | None:
+    try:
+        render(folder, folder / REPORT)
+    except Exception as error:  # whatever it is: the tables beside it may have taken hours
+        with suppress(OSError):
+            (folder / REPORT).unlink(missing_ok=True)
+        return error
+    return None
 
 
 def _write_json(value: Mapping[str, Any], path: Path) -> None:

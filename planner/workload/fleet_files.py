@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from planner.errors import InputError
+from planner.targets import check_writable, resolve_target
 from planner.units import MIB
 from planner.workload.fleet import NORMAL_SHARES_PER_MIB, VmTable
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from fake_sim import FailingSim, FakeSim, FakeSource
 
+from planner.cli import run_sweep as run_sweep_module
 from planner.cli import sweep as sweep_module
 from planner.cli.main import main
 from planner.cli.run_sweep import SweepJob, replay_command
@@ -135,6 +136,49 @@ def test_vm_larger_than_any_host_is_refused_before_anything_is_written(config, c
     assert "vm-003 (16 GiB)" in error
     assert "larger than any host can hold" in error
     assert not (config.parent / "run").exists()
+
+
+def test_parents_of_the_target_are_not_left_behind_by_a_wrong_config(config):
+    out = config.parent / "new" / "deeper" / "run"
+    words = ["sweep", str(config), "--executor", "local", "--out", str(out)]
+    assert main([*words, "--set", "fleet.hosts[0].memory=12 GiB"]) == 2
+    assert not (config.parent / "new").exists()
+
+
+def test_target_that_cannot_be_made_is_refused_before_anything_runs(config, capsys, monkeypatch):
+    monkeypatch.setattr(sweep_module, "run_sweep", None)
+    out = config.parent / "fleet.yaml" / "run"
+    assert main(["sweep", str(config), "--executor", "local", "--out", str(out)]) == 2
+    assert f"{out}: cannot be made: Not a directory; name another directory" in capsys.readouterr().err
+
+
+def test_axis_value_that_is_wrong_is_refused_before_anything_runs(config, capsys, monkeypatch):
+    monkeypatch.setattr(sweep_module, "prepare_sweep", None)
+    assert sweep(config, "--set", "sweep.axes={'fleet.hosts[0].cpu': [zen3, foo]}") == 2
+    assert 'sweep.axes["fleet.hosts[0].cpu"][1]' in capsys.readouterr().err
+
+
+def test_report_that_fails_leaves_the_run_and_says_how_to_try_again(config, capsys, monkeypatch):
+    def fail(run_dir, target):
+        raise ZeroDivisionError("no page")
+
+    run_dir = config.parent / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(run_sweep_module, "render_report", fail)
+        assert sweep(config) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    reason = "all is written but the report, which failed (ZeroDivisionError: no page)"
+    assert error == f"{run_dir}: {reason}; try again with: planner report {run_dir}"
+    assert main(["report", str(run_dir)]) == 0
+    assert (run_dir / "report.html").stat().st_size > 10_000
+
+
+def test_whole_numbers_of_axes_are_printed_as_such(config, capsys):
+    axes = "sweep.axes={'fleet.hosts[0].count': [6, 7]}"
+    assert sweep(config, "--set", axes) == 0
+    printed = capsys.readouterr().out
+    assert "count=6 " in printed
+    assert "count=6." not in printed
 
 
 def test_foreign_out_directory_is_left_alone(config, capsys):

@@ -1,6 +1,7 @@
 """The run directory: written as a whole, read back as it was, refused when it is not ours."""
 
 import json
+import pickle
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pytest
 from planner.config.catalog import expand_hypervisor
 from planner.config.load import load_config
 from planner.config.spec import PlannerConfig
-from planner.errors import InputError
+from planner.errors import InputError, ReportError
 from planner.results import RunContents, check_target, read_run, write_run
 from planner.results.manifest import config_hash
 from planner.results.tables import arrow_schema, timeline_table
@@ -89,17 +90,41 @@ def test_earlier_run_is_replaced_only_by_a_complete_one(tmp_path):
     out = tmp_path / "run"
     write_run(out, contents(), render)
     (out / "timeline" / "stale.parquet").write_text("old")
-
-    def fail(run_dir, target):
-        raise RuntimeError("no page")
-
-    with pytest.raises(RuntimeError, match="no page"):
-        write_run(out, contents(summary={"second": True}), fail)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_run(out, contents(summary={"second": float("nan")}), render)
     assert "second" not in read_json(out / "summary.json")
     write_run(out, contents(summary={"second": True}), render)
     assert "second" in read_json(out / "summary.json")
     assert not (out / "timeline" / "stale.parquet").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_report_that_fails_takes_nothing_with_it(tmp_path):
+    out = tmp_path / "a run"
+
+    def fail(run_dir, target):
+        target.write_text("half a page")
+        raise KeyError("no page")
+
+    with pytest.raises(ReportError) as caught:
+        write_run(out, contents(), fail)
+    assert str(caught.value) == (
+        f"{out}: all is written but the report, which failed (KeyError: 'no page'); "
+        f"try again with: planner report '{out}'"
+    )
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    assert len(read_run(out).hosts) == 1
+    assert not (out / "report.html").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a run"]
+
+
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "disk")
+    for second in (False, True):
+        write_run(tmp_path / "run", contents(summary={"second": second}), render)
+    assert read_json(tmp_path / "disk" / "summary.json") == {"second": True}
+    assert (tmp_path / "run").is_symlink()
 
 
 def read_json(path):
