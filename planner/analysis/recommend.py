@@ -246,6 +246,9 @@ def _sentence(
         )
     mean = chosen.overcommit_ratio_mean
     reached = f" (hosts reach {format_ratio(round(mean, 2))} on average)" if mean is not None else ""
+    if chosen.overcommit_ratio == 1.0:
+        held = f"{format_count(chosen.hosts_used, 'host')} for {format_count(chosen.vms_placed, 'VM')}"
+        return f"Do not overcommit: with {line.placement} placement at 1.0, {held}; the swap risk is {risk}."
     return (
         f"Overcommit by up to {ratio} with {line.placement} placement{reached}: {_gain(chosen, baseline, config)}; "
         f"the swap risk is {risk}."

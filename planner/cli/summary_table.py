@@ -39,7 +39,14 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
 
 
 def _axes(item: Mapping[str, Any]) -> str:
-    return ", ".join(f"{path.rsplit('.', 1)[-1]}={format_value(value)}" for path, value in item["axes"].items())
+    return ", ".join(_axis(path, value) for path, value in item["axes"].items())
+
+
+def _axis(path: str, value: bool | float | str) -> str:
+    owner, _, name = path.rpartition(".")
+    if name == "enabled":
+        return f"{owner.rpartition('.')[-1]} {'on' if value else 'off'}"
+    return f"{name}={format_value(value)}"
 
 
 def _hosts(item: Mapping[str, Any]) -> str:

@@ -181,6 +181,13 @@ def test_whole_numbers_of_axes_are_printed_as_such(config, capsys):
     assert "count=6." not in printed
 
 
+def test_axes_of_mechanisms_are_told_apart(config, capsys):
+    axes = "sweep.axes={hypervisor.ballooning.enabled: [false], hypervisor.swap.enabled: [true]}"
+    assert sweep(config, "--set", axes) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "ballooning off, swap" in words
+
+
 def test_foreign_out_directory_is_left_alone(config, capsys):
     target = config.parent / "run"
     target.mkdir()
