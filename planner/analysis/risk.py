@@ -141,9 +141,13 @@ def runs_needed(risk: float, target: float, confidence: float, most_runs: float)
 
 
 class _Dependence(NamedTuple):
-    """What the effective number of runs follows from; `of_margin` is 1 where nothing can be known."""
+    """What the effective number of runs follows from; `of_margin` is 1 where nothing can be known.
+
+    A host that meets the same demand twice is one of `n_distinct`, whatever the correlations say.
+    """
 
     n_runs: int
+    n_distinct: int
     hosts_per_replicate: float
     of_flag: float
     of_margin: float
@@ -151,16 +155,18 @@ class _Dependence(NamedTuple):
     def effective_runs(self, probability: float) -> float:
         """Count the independent runs that tell as much, if hosts break with this probability."""
         correlation = max(self.of_flag, exceedance_correlation(self.of_margin, probability))
-        return self.n_runs / (1.0 + (self.hosts_per_replicate - 1.0) * min(1.0, correlation))
+        counted = self.n_runs / (1.0 + (self.hosts_per_replicate - 1.0) * min(1.0, correlation))
+        return min(counted, float(self.n_distinct))
 
 
 def _measure_dependence(runs: HostRuns) -> _Dependence:
     n_runs = len(runs.is_known)
+    n_distinct = len(set(zip(runs.replicate.tolist(), runs.host.tolist(), strict=True)))
     _, per_replicate = np.unique(runs.replicate, return_counts=True)
     # Unequal replicates: the larger ones hold more of the runs, so the mean is taken over runs.
     hosts_per_replicate = float((per_replicate**2).sum() / n_runs)
     if len(per_replicate) < MIN_REPLICATES_FOR_CORRELATION:
-        return _Dependence(n_runs, hosts_per_replicate, 1.0, 1.0)
+        return _Dependence(n_runs, n_distinct, hosts_per_replicate, 1.0, 1.0)
     known = runs.is_known
     flag, *margins = (
         within_replicate_correlation(values[known], runs.replicate[known], runs.host[known])
@@ -168,7 +174,7 @@ def _measure_dependence(runs: HostRuns) -> _Dependence:
     )
     unknown = 1.0 if flag is None else 0.0
     of_margin = next((value for value in margins if value is not None), unknown)
-    return _Dependence(n_runs, hosts_per_replicate, max(0.0, flag or 0.0), max(0.0, of_margin))
+    return _Dependence(n_runs, n_distinct, hosts_per_replicate, max(0.0, flag or 0.0), max(0.0, of_margin))
 
 
 def _exact_upper(share: float, dependence: _Dependence, confidence: float) -> tuple[float, float]:

@@ -35,4 +35,5 @@ def test_replaying_the_same_windows_again_does_not_tighten_the_bound():
     # Four windows whose hosts move as one: at most four independent runs, and the exact bound 1 - 0.05 ** (1 / 4).
     assert again.high >= 1 - 0.05 ** (1 / 4) - 1e-6
     assert again.high >= 0.95 * honest.high
+    assert again.effective_runs <= 4 * 5
     assert naive.high < 0.5 * again.high
