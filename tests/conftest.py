@@ -3,3 +3,7 @@
 from planner.cli.environment import prepare_environment
 
 prepare_environment(will_join_cluster=False)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--update-golden", action="store_true", help="rewrite the pinned results of tests/golden")
