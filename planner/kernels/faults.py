@@ -57,9 +57,10 @@ def _grow(stack, v, before, granted, tick):
     """Touch the pages `before` .. `granted` for the first time."""
     pages, vms = stack.pages, stack.vms
     vms.granted[v] = granted
+    # All at once, before the first fault: a fault may reclaim, and a block that breaks counts its granted pages itself.
+    for offset in range(before, granted):
+        vms.small[v] += stack.host.is_small[stack.host.block_start[v] + offset // stack.knobs.pages_per_block]
     for i in range(vms.start[v] + before, vms.start[v] + granted):
-        block = stack.host.block_start[v] + (i - vms.start[v]) // stack.knobs.pages_per_block
-        vms.small[v] += stack.host.is_small[block]
         pages.last_touch[i] = tick
         _back_page(stack, v, i, tick, True)
     if tick > 0:
