@@ -4,7 +4,6 @@ import json
 import shlex
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
@@ -248,19 +247,11 @@ def test_what_nobody_expects(config, capsys, monkeypatch, raised, code, said):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_help_answers_at_once():
-    started_s = time.process_time()
-    before = resource_children_s()
-    done = subprocess.run(
-        [sys.executable, "-c", "from planner.cli.main import main; main(['--help'])"], capture_output=True
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom planner.cli.main import main\nmain(['--help'])\n"
+        "print(sorted({'ray', 'plotly', 'pandas', 'numba', 'pyarrow'} & set(sys.modules)), file=sys.stderr)"
     )
-    assert b"sweep" in done.stdout
-    assert resource_children_s() - before < 0.5, "heavy imports at start-up"
-    assert time.process_time() - started_s < 0.5
-
-
-def resource_children_s():
-    import resource
-
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "sweep" in done.stdout
+    assert done.stderr.strip() == "[]"
