@@ -109,9 +109,8 @@ def real_fleet(tmp_path_factory):
 
 
 @needs_real
-def test_real_fleet_is_imported_in_time_with_its_known_statistics(real_fleet):
-    directory, took_s = real_fleet
-    assert took_s < 30
+def test_real_fleet_is_imported_with_its_known_statistics(real_fleet):
+    directory, _ = real_fleet
     fleet = read_fleet(directory)
     found = summarize_fleet(fleet)
     assert (found.n_vms, found.tick_s) == (400, 300)
