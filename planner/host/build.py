@@ -6,7 +6,7 @@ import numpy as np
 
 from planner.host.pages import UNIQUE_KEY, ZERO_KEY, FleetPages
 from planner.host.problem import HostProblem
-from planner.host.touches import TouchStore
+from planner.host.touches import TouchSource
 from planner.kernels import state
 from planner.units import LARGE_PAGE_BYTES, PAGE_BYTES
 from planner.workload.fleet import VmTable
@@ -40,7 +40,7 @@ class FleetState(NamedTuple):
     keys: np.ndarray
     pages: FleetPages
     schedule: TouchSchedule
-    touches: TouchStore
+    touches: TouchSource
     tick_s: float
 
 

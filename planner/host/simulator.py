@@ -9,6 +9,7 @@ from planner.config.catalog import load_cpu
 from planner.config.spec import WorkloadSpec
 from planner.errors import InvariantError
 from planner.host.build import FleetState, build_stack
+from planner.host.costs import build_costs
 from planner.host.invariants import find_violation
 from planner.host.pages import FleetPages, build_fleet_pages
 from planner.host.problem import HostProblem, HostResult
@@ -25,13 +26,6 @@ from planner.workload.fleet import Demand
 from planner.workload.popularity import load_law
 from planner.workload.source import DemandSource
 from planner.workload.touch import TouchSchedule, build_touch_schedule
-
-FAULT_S = 5.5e-6
-"""Software path of a host page fault: VM exit 1.0, memory management 1.5, swap code 3 us (orders of magnitude from
-published kernel and hypervisor measurements; the device comes on top)."""
-
-COW_BREAK_S = 2.5e-6
-"""First write to a merged page: medians of 2.07 to 3.05 us measured on Linux 6.18, KSM, AMD EPYC."""
 
 UNKNOWN_BUSY_SHARE = 0.1
 """Busy share of a VM's vCPUs where nothing is known: managed-hosting and private-cloud fleets run at 5 to 20 %."""
@@ -100,7 +94,9 @@ class HostSim:
         vm_idx = np.array(problem.vm_idx, dtype=np.int64)
         busy = drawn.demand.cpu_busy_vcpus[vm_idx]
         busy = np.where(np.isnan(busy), UNKNOWN_BUSY_SHARE * self._source.vms.vcpus[vm_idx], busy)
-        return stack, _costs(problem, drawn.demand), build_out(vm_idx.size, drawn.demand.n_ticks, busy)
+        n_ticks = drawn.demand.n_ticks
+        costs = build_costs(problem, float(drawn.demand.tick_s), n_ticks)
+        return stack, costs, build_out(vm_idx.size, n_ticks, busy)
 
     def _draw_replicate(self, seed: int, replicate: int) -> _Replicate:
         return _Replicate(self._source.demand(replicate), vm_keys(seed, replicate, self._source.vms.names))
@@ -135,19 +131,3 @@ def translation_table(cpu: str, tail: str) -> OverheadTable:
 @lru_cache(16)
 def _translation_table(cpu: str, alpha: float) -> OverheadTable:
     return build_translation_table(load_cpu(cpu), alpha, seed=0).arrays
-
-
-def _costs(problem: HostProblem, demand: Demand) -> Costs:
-    # The guest's own disk is taken to be as fast as the host's swap device: traces say nothing of it.
-    return Costs(
-        page_scale=problem.page_scale,
-        tick_s=float(demand.tick_s),
-        fault_s=FAULT_S,
-        swap_latency_s=problem.host.swap.latency_s,
-        swap_requests_per_s=problem.host.swap.reads_per_s,
-        decompress_s=problem.hypervisor.compression.decompress,
-        guest_disk_s=problem.host.swap.latency_s,
-        cow_s=COW_BREAK_S,
-        page_bytes=float(problem.page_scale * PAGE_BYTES),
-        first_judged_tick=min(round(problem.warm_up_s / demand.tick_s), demand.n_ticks - 1),
-    )

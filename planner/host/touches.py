@@ -1,7 +1,7 @@
 """The touches of a replicate's VMs, drawn when first asked for and kept for the next host that holds the VM."""
 
 from collections import OrderedDict
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -26,6 +26,14 @@ class CalmTicks(NamedTuple):
 
     overhead: np.ndarray
     bin: np.ndarray
+
+
+class TouchSource(Protocol):
+    """Where a host gets the demand of its VMs from."""
+
+    def plan(self, vm_idx: np.ndarray, is_quiet: bool) -> DemandPlan:
+        """Return the demand of the VMs `vm_idx` (int array) for one host; a quiet host needs no touches."""
+        ...
 
 
 class TouchStore:
@@ -68,7 +76,7 @@ class TouchStore:
             active=schedule.active_pages[vm_idx],
             touched_page=np.concatenate(pages) if pages else np.zeros(0, dtype=np.int32),
             touched_start=start,
-            age_bucket=_age_buckets(n_ticks),
+            age_bucket=age_buckets(n_ticks),
             calm_overhead=self._calm.overhead[vm_idx],
             calm_bin=self._calm.bin[vm_idx],
         )
@@ -100,7 +108,8 @@ class TouchStore:
             capacity *= 2
 
 
-def _age_buckets(n_ticks: int) -> np.ndarray:
+def age_buckets(n_ticks: int) -> np.ndarray:
+    """Return the bucket of each age in ticks: uint8 array, shape (n_ticks + 1,). Buckets double: 0, 1, 2-3, 4-7, ..."""
     bits = np.array([age.bit_length() for age in range(n_ticks + 1)])
     buckets: np.ndarray = np.minimum(bits, N_AGE_BUCKETS - 1).astype(np.uint8)
     return buckets

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from planner.kernels import timeline
 from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.frames import free_frames
 from planner.kernels.overhead import interpolate_overhead
@@ -104,31 +105,33 @@ def _write_timeline(stack, row, tick):
     n_counted = 0
     n_pages = vms.start[vms.key.size]
     row[:] = 0
-    row[0] = tick
-    row[1] = totals[TOTAL_STATE]
+    row[timeline.TICK] = tick
+    row[timeline.STATE] = totals[TOTAL_STATE]
     for v in range(vms.key.size):
         counts, events = vms.counts[v], vms.tick[v]
         for host_class in range(N_CLASSES):
             n_counted += counts[host_class]
-        row[2] += max(vms.granted[v], 0)
+        row[timeline.GRANTED] += max(vms.granted[v], 0)
         active += stack.plan.active[v, tick]
-        row[6] += counts[PRIVATE]
-        row[7] += counts[SHARED]
-        row[9] += counts[BALLOONED]
-        row[10] += counts[EVICTED]
-        row[11] += counts[COMPRESSED]
-        row[12] += counts[SWAPPED]
-        row[13] += events[TICK_SWAP_IN]
-        row[14] += events[TICK_SWAP_OUT]
-        row[15] += events[TICK_GUEST_PAGING]
-        row[16] += events[TICK_DENIED]
-        row[17] += vms.small[v]
-        row[18] += events[TICK_COW]
-    row[3] = int(active + 0.5)
-    row[5] = free_frames(stack)
-    row[4] = stack.knobs.frames - row[5]
-    row[8] = row[7] - totals[TOTAL_SHARED_FRAMES]
-    if row[6] != totals[TOTAL_PRIVATE] or row[11] != totals[TOTAL_COMPRESSED] or row[5] < 0 or n_pages != n_counted:
+        row[timeline.PRIVATE] += counts[PRIVATE]
+        row[timeline.SHARED] += counts[SHARED]
+        row[timeline.BALLOONED] += counts[BALLOONED]
+        row[timeline.EVICTED] += counts[EVICTED]
+        row[timeline.COMPRESSED] += counts[COMPRESSED]
+        row[timeline.SWAPPED] += counts[SWAPPED]
+        row[timeline.SWAP_IN] += events[TICK_SWAP_IN]
+        row[timeline.SWAP_OUT] += events[TICK_SWAP_OUT]
+        row[timeline.GUEST_PAGING] += events[TICK_GUEST_PAGING]
+        row[timeline.DENIED] += events[TICK_DENIED]
+        row[timeline.SMALL_MAPPED] += vms.small[v]
+        row[timeline.COW_BREAK] += events[TICK_COW]
+    row[timeline.ACTIVE] = int(active + 0.5)
+    row[timeline.FREE] = free_frames(stack)
+    row[timeline.CONSUMED] = stack.knobs.frames - row[timeline.FREE]
+    row[timeline.SHARED_SAVED] = row[timeline.SHARED] - totals[TOTAL_SHARED_FRAMES]
+    is_counted = row[timeline.PRIVATE] == totals[TOTAL_PRIVATE]
+    is_counted &= row[timeline.COMPRESSED] == totals[TOTAL_COMPRESSED]
+    if not is_counted or row[timeline.FREE] < 0 or n_pages != n_counted:
         totals[TOTAL_BROKEN_TICKS] += 1
 
 

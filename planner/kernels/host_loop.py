@@ -9,13 +9,19 @@ from planner.kernels.sharing import step_scan
 
 @kernel
 def simulate_host(stack, costs, translation, out):
-    """Run demand, faults, policy, reclaim, scan, translation and account for every tick.
+    """Simulate every tick of a host. Changes `stack` in place and fills `out`.
 
-    Changes `stack` in place and fills `out`; a Python step per tick would cost more than the model.
+    One compiled call for all ticks: a Python step per tick would cost more than the model.
     """
     for tick in range(stack.plan.granted.shape[1]):
-        step_demand(stack, tick)
-        step_reclaim(stack, tick)
-        if stack.knobs.is_sharing:
-            step_scan(stack, tick)
-        step_account(stack, costs, translation, out, tick)
+        simulate_tick(stack, costs, translation, out, tick)
+
+
+@kernel
+def simulate_tick(stack, costs, translation, out, tick):
+    """Run demand, faults, policy, reclaim, scan, translation and account of one tick. Changes `stack`, fills `out`."""
+    step_demand(stack, tick)
+    step_reclaim(stack, tick)
+    if stack.knobs.is_sharing:
+        step_scan(stack, tick)
+    step_account(stack, costs, translation, out, tick)

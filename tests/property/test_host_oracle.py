@@ -11,10 +11,7 @@ from planner.host.invariants import find_violation
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.simulator import HostSim, translation_table
 from planner.kernels import state
-from planner.kernels.account import step_account
-from planner.kernels.faults import step_demand
-from planner.kernels.reclaim import step_reclaim
-from planner.kernels.sharing import step_scan
+from planner.kernels.host_loop import simulate_tick
 from planner.units import PAGE_BYTES
 from planner.workload.fleet import Demand, VmTable
 from tests.oracles import host as oracle
@@ -147,11 +144,7 @@ def compare(fleet, hypervisor):
     twin = oracle.Host.from_stack(stack)
     table = translation_table("sapphire-rapids", "middle")
     for tick in range(N_TICKS):
-        step_demand(stack, tick)
-        step_reclaim(stack, tick)
-        if stack.knobs.is_sharing:
-            step_scan(stack, tick)
-        step_account(stack, costs, table, out, tick)
+        simulate_tick(stack, costs, table, out, tick)
         twin.step(tick)
         assert find_violation(stack) is None
         if stack.knobs.is_quiet:

@@ -1,0 +1,1 @@
+"""Checks, one file per mechanism. Each file has a table `CHECKS` of name -> function."""

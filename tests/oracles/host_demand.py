@@ -1,0 +1,65 @@
+"""Power, first touches, touches and faults of the twin."""
+
+from tests.oracles.draws import draw
+
+
+class Demand:
+    def play_demand(self, vm, tick):
+        granted = vm.granted_by_tick[tick]
+        if granted < vm.granted:
+            for page in vm.pages:
+                if page.host_class != "untouched":
+                    self.move(vm, page, "untouched")
+            if self.knobs.is_large:
+                vm.small_blocks = set()
+            vm.granted = 0
+            vm.active_slow = 0.0
+        if granted < 0:
+            vm.granted = -1
+            return
+        before = max(vm.granted, 0)
+        for number in vm.touched_by_tick[tick]:
+            self.touch(vm, vm.pages[number], tick)
+        vm.tick["touched"] += len(vm.touched_by_tick[tick])
+        vm.granted = granted
+        for page in vm.pages[before:granted]:
+            page.last_touch = tick
+            self.back(vm, page, tick, is_first=True)
+        if tick > 0:
+            vm.tick["touched"] += granted - before
+
+    def touch(self, vm, page, tick):
+        page.last_touch = tick
+        if page.host_class not in ("private", "shared") and not self.back(vm, page, tick, is_first=False):
+            return
+        if page.content is None or draw(vm.key, page.number, tick, 2) >= self.knobs.shared_write_below:
+            return
+        if page.host_class == "shared" and self.free() < 1 and self.reclaim_now(tick) < 1:
+            vm.tick["denied"] += 1
+            return
+        if page.host_class == "shared":
+            vm.tick["cow"] += 1
+            self.move(vm, page, "private")
+        if self.hints.get(page.content) == (vm, page):
+            del self.hints[page.content]
+        page.content = None
+        page.is_stable = False
+
+    def back(self, vm, page, tick, is_first):
+        if self.free() < 1 and self.reclaim_now(tick) < 1:
+            vm.tick["denied"] += 1
+            return False
+        was = page.host_class
+        if was == "swapped":
+            vm.tick["swap_in"] += 1
+        elif was == "compressed":
+            vm.tick["decompress"] += 1
+        elif was in ("ballooned", "evicted") and not is_first and page.guest_class != "free":
+            vm.tick["guest_paging"] += 1
+        self.move(vm, page, "private")
+        page.is_stable = False
+        if is_first or was == "untouched":
+            page.content = page.home_content
+        elif was in ("ballooned", "evicted") and page.guest_class == "free":
+            page.content = None
+        return True
