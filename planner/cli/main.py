@@ -135,6 +135,22 @@ def check(config: ConfigPath, overrides: Overrides = None) -> None:
 
 
 @app.command()
+def validate(
+    targets: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Further targets; repeatable.")] = None,
+    runs: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Measured runs; repeatable.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only targets of this name, * and ? allowed; repeatable.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON alone on stdout.")] = False,
+    as_list: Annotated[bool, typer.Option("--list", help="List the targets and run nothing.")] = False,
+) -> int:
+    """Hold the model against closed forms, published figures and measurements of real machines."""
+    from planner.cli.validate import ValidateJob, validate_command
+
+    return validate_command(ValidateJob(tuple(targets or ()), tuple(runs or ()), tuple(only or ()), as_json, as_list))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of a config, for editors."""
     from planner.cli.schema import schema_command

@@ -1,11 +1,30 @@
-"""What validation is made of: a target (data), a check (code that computes what the model says), an outcome."""
+"""What validation is made of: a target (data), a check (code that computes what the model says), an outcome.
+
+A check is a function in the table `CHECKS` of a module in `checks/`; modules are found by themselves. Paths in a
+target's `config` (keys `directory` and `file`) are relative to the file that names them and reach the check absolute.
+
+Checks of measured runs, one per kind of run, replay a run from its files. What they are given, and the quantities that
+`planner.validation.runs` takes from the measurement for them, by reading the same files:
+
+=============  ==================================  ==============================================================
+check          config                              quantities
+=============  ==================================  ==============================================================
+`ksm-run`      directory, run (name of the files)  `pages_shared`, `pages_sharing`, `pages_unshared`,
+                                                   `ksm_zero_pages`, `stable_node_dups` (largest), `time_to_90_s`
+`swap-run`     directory                           `miss_TAG` for each row of host_swap_miss.csv
+`balloon-run`  directory, run                      `knee_mib`, `miss_LEVEL` for each level past the knee
+`page-ids`     file                                `duplicates_COLUMN`, `duplicates_salted`, `duplicates_unsalted`,
+                                                   `duplicates_2mib_salted`, `duplicates_2mib_unsalted`
+=============  ==================================  ==============================================================
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["closed form", "published", "real kernel", "memory only"]
-"""`memory only`: the expected value is quoted from memory, no source was at hand. Shown, but no evidence."""
+Kind = Literal["closed form", "published", "real kernel", "sampled", "memory only"]
+"""Where the expected value comes from. `sampled`: the exact engine, for the sampled one. `memory only`: quoted from
+memory, no source was at hand; shown, but no evidence."""
 
 Check = Callable[[Mapping[str, Any]], "Computed"]
 """Takes a target's `config`, runs the model, returns what it says."""
@@ -75,6 +94,8 @@ class Target:
         What the check is given.
     expected : dict
         Quantity -> `Expected`.
+    is_slow : bool
+        Takes more than about two seconds; the fast tests leave it out.
     """
 
     name: str
@@ -84,3 +105,4 @@ class Target:
     check: str
     config: Mapping[str, Any]
     expected: Mapping[str, Expected]
+    is_slow: bool = False

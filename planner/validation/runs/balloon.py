@@ -1,0 +1,121 @@
+"""Balloon runs: `balloon/summary.csv`, a row per level to which a guest was squeezed, several runs in one file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from planner.errors import InputError
+from planner.validation.base import Expected
+from planner.validation.runs.files import read_run_table
+
+CHECK = "balloon-run"
+FILE = "summary.csv"
+KNEE_MISS_RATIO = 0.01
+"""The knee is where the miss ratio crosses this: far above the measured noise at rest, far below what follows."""
+KNEE_TOLERANCE = 0.05
+MISS_TOLERANCE = 0.03
+_REQUIRED = ("run", "W", "level")
+_MODES = {"balloon": "guest_miss", "hostswap": "host_miss"}
+
+
+@dataclass(frozen=True)
+class BalloonRun:
+    """One guest, squeezed step by step; steps on the way back up are left out.
+
+    Attributes
+    ----------
+    name : str
+    mode : "balloon" or "hostswap"
+        Squeezed by its balloon, or by a memory limit of the host with host swap.
+    distribution : str
+        "u" (uniform) or "z" (Zipf), as written.
+    alpha : float
+    working_set_mib : float
+        Memory that the load touches. [MiB]
+    level_mib : float64 array, shape (n_levels,)
+        What the guest was left with, falling; the first is the guest at rest. [MiB]
+    miss_ratio : float64 array, shape (n_levels,)
+        Page-ins per access: by the guest in mode "balloon", by the host in mode "hostswap".
+    guest_free_mib, guest_available_mib : float64 array, shape (n_levels,)
+        As the guest reports them; NaN where not recorded. [MiB]
+    """
+
+    name: str
+    mode: Literal["balloon", "hostswap"]
+    distribution: str
+    alpha: float
+    working_set_mib: float
+    level_mib: np.ndarray
+    miss_ratio: np.ndarray
+    guest_free_mib: np.ndarray
+    guest_available_mib: np.ndarray
+
+
+def read_balloon_runs(folder: Path) -> list[BalloonRun]:
+    """Read all runs of a folder, in the order of the file.
+
+    Raises
+    ------
+    InputError
+        The file is missing or broken, or a run's mode is not known.
+    """
+    table = read_run_table(folder / FILE, _REQUIRED)
+    names, modes = table.text("run"), table.text("mode", "balloon")
+    distributions = table.text("dist", "u")
+    level, working_set = table.numbers("level"), table.numbers("W")
+    columns = {name: table.numbers_or_nan(name) for name in (*_MODES.values(), "guest_free", "guest_avail", "alpha")}
+    runs = []
+    for name in dict.fromkeys(names):
+        rows = [n for n, other in enumerate(names) if other == name]
+        first, place = rows[0], f"{table.path}, line {table.rows[rows[0]][0]}"
+        mode = modes[first]
+        if mode not in _MODES:
+            raise InputError(f"{place}, column mode", f'"{mode}" is not known', f"write {' or '.join(_MODES)}")
+        rows = _falling(rows, level)
+        miss = columns[_MODES[mode]][rows]
+        if np.isnan(miss).any():
+            raise InputError(f"{place}, column {_MODES[mode]}", "is empty or missing", f"mode {mode} needs it")
+        runs.append(
+            BalloonRun(
+                name, "balloon" if mode == "balloon" else "hostswap", distributions[first],
+                float(np.nan_to_num(columns["alpha"][first])), float(working_set[first]), level[rows], miss,
+                columns["guest_free"][rows], columns["guest_avail"][rows],
+            )
+        )  # fmt: skip
+    return runs
+
+
+def balloon_expectations(run: BalloonRun) -> dict[str, Expected]:
+    """Say what a model must give for a run: its knee, and the miss ratio at each level past it."""
+    knee_mib = find_knee_mib(run.level_mib, run.miss_ratio)
+    if knee_mib is None:
+        return {}
+    note = f"where the miss ratio crosses {KNEE_MISS_RATIO:.0%}"
+    found = {"knee_mib": Expected(knee_mib, relative=KNEE_TOLERANCE, unit="MiB", note=note)}
+    for level_mib, miss in zip(run.level_mib, run.miss_ratio, strict=True):
+        if level_mib < knee_mib:
+            found[f"miss_{level_mib:g}"] = Expected(float(miss), absolute=MISS_TOLERANCE)
+    return found
+
+
+def find_knee_mib(level_mib: np.ndarray, miss_ratio: np.ndarray) -> float | None:
+    """Return the level at which the miss ratio crosses `KNEE_MISS_RATIO`, between levels by line; None if never."""
+    over = np.flatnonzero(miss_ratio > KNEE_MISS_RATIO)
+    if not over.size:
+        return None
+    n = int(over[0])
+    if n == 0:
+        return float(level_mib[0])
+    part = (KNEE_MISS_RATIO - miss_ratio[n - 1]) / (miss_ratio[n] - miss_ratio[n - 1])
+    return float(level_mib[n - 1] + part * (level_mib[n] - level_mib[n - 1]))
+
+
+def _falling(rows: list[int], level: np.ndarray) -> list[int]:
+    """Keep the rows of a run whose level is below all before it."""
+    kept: list[int] = []
+    for n in rows:
+        if not kept or level[n] < level[kept[-1]]:
+            kept.append(n)
+    return kept

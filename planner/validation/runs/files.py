@@ -1,0 +1,153 @@
+"""Read tables and JSON that somebody measured: any order of columns, more columns than needed, any line ends."""
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from planner.errors import InputError
+
+_DELIMITERS = (",", ";", "\t")
+_SHOWN_COLUMNS = 12
+
+
+class RunSpec(BaseModel):
+    """Base of what a run's JSON says: unknown keys are other people's notes and are left alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+_Spec = TypeVar("_Spec", bound=RunSpec)
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """A table as text, a row per line of the file.
+
+    Attributes
+    ----------
+    path : Path
+    columns : tuple of str
+    rows : tuple of (line number, cells by column)
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int, Mapping[str, str]], ...]
+
+    def text(self, column: str, default: str = "") -> list[str]:
+        """Return a column as text; `default` where there is no such column."""
+        return [cells.get(column, default) for _, cells in self.rows]
+
+    def numbers(self, column: str) -> np.ndarray:
+        """Return a column that every row must have as finite numbers: float64 array, shape (n_rows,).
+
+        Raises
+        ------
+        InputError
+            A cell is empty, no number or not finite.
+        """
+        return np.array([self._number(line, column, cells[column]) for line, cells in self.rows], dtype=np.float64)
+
+    def numbers_or_nan(self, column: str) -> np.ndarray:
+        """Return a column as numbers: NaN where a cell is empty, all NaN where there is no such column."""
+        cells = [(line, row.get(column, "")) for line, row in self.rows]
+        return np.array(
+            [math.nan if text in ("", "nan") else self._number(line, column, text) for line, text in cells],
+            dtype=np.float64,
+        )
+
+    def _number(self, line: int, column: str, text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            shown = f'"{text}" is no number' if text else "is empty"
+            raise InputError(f"{self.path}, line {line}, column {column}", shown, "write a number")
+        return value
+
+
+def read_run_table(path: Path, required: tuple[str, ...]) -> RunTable:
+    """Read a CSV file with a header; commas, semicolons or tabs between cells.
+
+    Parameters
+    ----------
+    path : Path
+    required : tuple of str
+        Columns that must be there, with at least one row below them.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, has no rows, lacks a column or has a row that is too short.
+    """
+    lines = read_run_text(path).splitlines()
+    start = next((n for n, line in enumerate(lines) if line.strip()), None)
+    if start is None:
+        raise InputError(str(path), "is empty", f"expected a CSV file with the columns {', '.join(required)}")
+    delimiter = max(_DELIMITERS, key=lines[start].count)
+    reader = csv.reader(lines[start:], delimiter=delimiter, skipinitialspace=True)
+    columns = tuple(name.strip() for name in next(reader))
+    missing = [name for name in required if name not in columns]
+    if missing:
+        found = ", ".join(columns[:_SHOWN_COLUMNS])
+        raise InputError(f"{path}, line {start + 1}", f"has no column {', '.join(missing)}", f"found: {found}")
+    rows = []
+    for cells in reader:
+        line = start + reader.line_num
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) < len(columns):
+            message = f"has {len(cells)} cells, the header has {len(columns)}"
+            raise InputError(f"{path}, line {line}", message, "is the file cut off?")
+        rows.append((line, {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}))
+    if not rows:
+        raise InputError(str(path), "has a header and no rows", "expected at least one measurement")
+    return RunTable(path, columns, tuple(rows))
+
+
+def read_run_text(path: Path) -> str:
+    """Read a text file.
+
+    Raises
+    ------
+    InputError
+        It is missing, unreadable or not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(str(path), "no such file", "a run is described by a CSV file and the JSON beside it") from None
+    except UnicodeDecodeError as error:
+        raise InputError(str(path), f"is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read ({error.strerror})", "check its permissions") from None
+
+
+def read_run_spec(path: Path, model: type[_Spec]) -> _Spec:
+    """Read the JSON object that says how a run was made.
+
+    Raises
+    ------
+    InputError
+        It is no JSON object, or a value is missing or of the wrong kind; all of these at once.
+    """
+    try:
+        values: Any = json.loads(read_run_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}, line {error.lineno}", f"is not JSON: {error.msg}", "is the file cut off?") from None
+    if not isinstance(values, dict):
+        raise InputError(str(path), "is not a JSON object", "expected how the run was made, as keys and values")
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}" for item in error.errors()]
+        known = ", ".join(name for name, field in model.model_fields.items() if field.is_required())
+        raise InputError(str(path), "; ".join(problems), f"needed: {known}") from None

@@ -1,0 +1,121 @@
+"""Host swap runs: `swap/host_swap_miss.csv`, a row per run of one working set under a memory limit."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from planner.errors import InputError
+from planner.validation.base import Expected
+from planner.validation.runs.files import RunTable, read_run_table
+
+CHECK = "swap-run"
+FILE = "host_swap_miss.csv"
+MISS_TOLERANCE = 0.02
+MISS_TOLERANCE_RELATIVE = 0.05
+_REQUIRED = ("W", "dist", "frac", "miss_measured")
+_DISTRIBUTIONS = {"u": "uniform", "uniform": "uniform", "z": "zipf", "zipf": "zipf"}
+
+
+@dataclass(frozen=True)
+class SwapRun:
+    """One measured run.
+
+    Attributes
+    ----------
+    name : str
+        Unique within the file.
+    working_set_mib : float
+        Memory that is touched. [MiB]
+    distribution : str
+        "uniform" or "zipf".
+    alpha : float
+        Exponent of the Zipf law; 0 for uniform.
+    limit_fraction : float
+        Memory limit ÷ working set.
+    resident_fraction : float
+        Measured; NaN where it was not recorded.
+    write_fraction : float
+        Share of accesses that write; NaN where it was not recorded.
+    miss_ratio : float
+        Measured major faults per access.
+    """
+
+    name: str
+    working_set_mib: float
+    distribution: str
+    alpha: float
+    limit_fraction: float
+    resident_fraction: float
+    write_fraction: float
+    miss_ratio: float
+
+
+def read_swap_runs(folder: Path) -> list[SwapRun]:
+    """Read all runs of a folder, in the order of the file.
+
+    Raises
+    ------
+    InputError
+        The file is missing or broken, or a value makes no sense.
+    """
+    table = read_run_table(folder / FILE, _REQUIRED)
+    working_set, limit, miss = (table.numbers(column) for column in ("W", "frac", "miss_measured"))
+    _check_range(table, "W", working_set, (1e-3, np.inf))
+    _check_range(table, "frac", limit, (1e-6, np.inf))
+    _check_range(table, "miss_measured", miss, (0.0, 1.0))
+    kinds = _distributions(table)
+    alpha = np.nan_to_num(table.numbers_or_nan("alpha"))
+    resident, writes = table.numbers_or_nan("resident_frac"), table.numbers_or_nan("wf")
+    names = _unique_names(table)
+    return [
+        SwapRun(
+            name=name,
+            working_set_mib=float(working_set[n]),
+            distribution=kinds[n],
+            alpha=float(alpha[n]) if kinds[n] == "zipf" else 0.0,
+            limit_fraction=float(limit[n]),
+            resident_fraction=float(resident[n]),
+            write_fraction=float(writes[n]),
+            miss_ratio=float(miss[n]),
+        )
+        for n, name in enumerate(names)
+    ]
+
+
+def swap_expectations(runs: list[SwapRun]) -> dict[str, Expected]:
+    """Say what a model must give for the runs of a file: `miss_NAME` for each."""
+    return {
+        f"miss_{run.name}": Expected(run.miss_ratio, absolute=MISS_TOLERANCE, relative=MISS_TOLERANCE_RELATIVE)
+        for run in runs
+    }
+
+
+def _check_range(table: RunTable, column: str, values: np.ndarray, bounds: tuple[float, float]) -> None:
+    is_bad = (values < bounds[0]) | (values > bounds[1])
+    if is_bad.any():
+        n = int(np.argmax(is_bad))
+        wanted = f"{bounds[0]:g} or more" if np.isinf(bounds[1]) else f"{bounds[0]:g} to {bounds[1]:g}"
+        place = f"{table.path}, line {table.rows[n][0]}, column {column}"
+        raise InputError(place, f"{values[n]:g} makes no sense", f"expected {wanted}")
+
+
+def _distributions(table: RunTable) -> list[str]:
+    found = []
+    for line, cells in table.rows:
+        kind = _DISTRIBUTIONS.get(cells["dist"].lower())
+        if kind is None:
+            place = f"{table.path}, line {line}, column dist"
+            raise InputError(place, f'"{cells["dist"]}" is no distribution', "write u (uniform) or z (Zipf)")
+        if kind == "zipf" and not cells.get("alpha"):
+            raise InputError(f"{table.path}, line {line}, column alpha", "is empty", "a Zipf run needs its exponent")
+        found.append(kind)
+    return found
+
+
+def _unique_names(table: RunTable) -> list[str]:
+    names: list[str] = []
+    for line, cells in table.rows:
+        name = cells.get("tag") or f"{cells['dist']}_W{cells['W']}_f{cells['frac']}"
+        names.append(f"{name}_line{line}" if name in names else name)
+    return names

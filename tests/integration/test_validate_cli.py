@@ -1,0 +1,85 @@
+"""`planner validate` on the command line: table, JSON, exit codes, messages."""
+
+import json
+
+import pytest
+
+from planner.cli.main import main
+
+TARGETS = """\
+- name: mine
+  title: One host of mine
+  kind: published
+  source: my own shop
+  check: min-free
+  config: {memory_gib: [28]}
+  expected:
+    minfree_28: {value: VALUE, absolute: 2, unit: MiB}
+"""
+
+
+@pytest.fixture
+def targets(tmp_path):
+    def write(value):
+        path = tmp_path / "mine.yaml"
+        path.write_text(TARGETS.replace("VALUE", str(value)))
+        return str(path)
+
+    return write
+
+
+def test_a_met_target(targets, capsys):
+    assert main(["validate", "--targets", targets(900), "--only", "mine"]) == 0
+    out, err = capsys.readouterr()
+    assert "minfree_28" in out
+    assert "predicted: 1 of 1 within tolerance (published 1/1)" in out
+    assert err == "[1/1] mine: One host of mine\n"
+
+
+def test_a_missed_target_stays_in_the_table_and_sets_the_exit_code(targets, capsys):
+    assert main(["validate", "--targets", targets(800), "--only", "mine"]) == 3
+    out = capsys.readouterr().out
+    assert "MISS" in out
+    assert "missed: mine minfree_28" in out
+
+
+def test_json_alone_on_stdout(targets, capsys):
+    assert main(["validate", "--targets", targets(800), "--only", "m*e", "--only", "min-free", "--json"]) == 3
+    entries = json.loads(capsys.readouterr().out)
+    assert {entry["target"] for entry in entries} == {"mine", "min-free"}
+    first = entries[0]
+    assert (first["target"], first["quantity"], first["expected"], first["passed"]) == (
+        "mine",
+        "minfree_28",
+        800,
+        False,
+    )
+    assert first["actual"] == pytest.approx(901.1, abs=0.1)
+
+
+def test_list_runs_nothing(capsys):
+    assert main(["validate", "--list"]) == 0
+    out, err = capsys.readouterr()
+    assert "min-free" in out
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--only", "minfree"], 'unknown target "minfree"; did you mean "min-free"?'),
+        (["--targets", "nowhere.yaml"], "nowhere.yaml: no such file"),
+        (["--runs", "nowhere"], "nowhere: no such directory"),
+        (["--tagets", "x"], "No such option: --tagets"),
+    ],
+)
+def test_bad_usage(words, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["validate", *words]) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_name_given_twice_is_refused(targets, tmp_path, capsys):
+    path = targets(900)
+    assert main(["validate", "--targets", path, "--targets", path]) == 2
+    assert "mine: is the name of another target, too" in capsys.readouterr().err

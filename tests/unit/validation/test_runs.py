@@ -1,0 +1,213 @@
+"""Measured runs: robust against how others write them down, clear about what cannot be read."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from planner.errors import InputError
+from planner.validation.runs.balloon import balloon_expectations, find_knee_mib, read_balloon_runs
+from planner.validation.runs.find import find_runs
+from planner.validation.runs.ksm import ksm_expectations, read_ksm_run, time_to_share_s
+from planner.validation.runs.page_ids import page_id_expectations, read_page_ids
+from planner.validation.runs.swap import read_swap_runs, swap_expectations
+
+KSM_JSON = {"procs": 2, "mib": 64, "zero": 0.1, "common": 0.4, "pages_to_scan": 500, "sleep_millisecs": 10}
+KSM_CSV = "t,pages_shared,pages_sharing,pages_scanned\n0,0,0,1000\n1,10,40,2000\n2,20,100,3000\n3,0,0,3000\n"
+SWAP_CSV = "tag,W,dist,alpha,frac,miss_measured,resident_frac\na,64,u,0,0.8,0.2,0.8\nb,64,z,1.0,0.5,0.1,\n"
+BALLOON_CSV = (
+    "run,mode,W,level,guest_miss,host_miss,guest_free,guest_avail\n"
+    "g,balloon,512,1024,0,0,400,300\ng,balloon,512,600,0,0,60,0\ng,balloon,512,500,0.1,0,60,0\n"
+    "g,balloon,512,1024,0.3,0,500,400\nh,hostswap,512,512,0,0,,\nh,hostswap,512,412,0,0.2,,\n"
+)
+
+
+def put(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
+    return path
+
+
+def put_ksm(folder, name="one", table=KSM_CSV, **changes):
+    put(folder / f"{name}.csv", table)
+    put(folder / f"{name}.json", json.dumps(KSM_JSON | changes))
+
+
+def test_ksm_run_without_base_counters_starts_at_its_first_sample(tmp_path):
+    put_ksm(tmp_path)
+    run = read_ksm_run(tmp_path, "one")
+    assert run.series["pages_scanned"].tolist() == [0, 1000, 2000, 2000]
+    put_ksm(tmp_path, base={"pages_scanned": 900, "note": 0})
+    assert read_ksm_run(tmp_path, "one").series["pages_scanned"].tolist() == [100, 1100, 2100, 2100]
+
+
+def test_ksm_expectations_outlive_the_end_of_the_processes(tmp_path):
+    put_ksm(tmp_path)
+    expected = ksm_expectations(read_ksm_run(tmp_path, "one"))
+    assert expected["pages_sharing"].value == 100
+    # 90 of 100 pages: 50 of the 60 that came between 1 s and 2 s
+    assert expected["time_to_90_s"].value == pytest.approx(1 + 50 / 60)
+    assert "ksm_zero_pages" not in expected
+
+
+def test_columns_may_come_in_any_order_with_others_and_windows_line_ends(tmp_path):
+    rows = [line.split(",") for line in KSM_CSV.split()]
+    mixed = "\r\n".join(";".join([row[2], "x", row[0], row[3], row[1]]) for row in rows)
+    put_ksm(tmp_path, "plain")
+    put_ksm(tmp_path, "mixed", "\ufeff" + mixed + "\r\n\r\n", extra={"who": "knows"})
+    plain, other = read_ksm_run(tmp_path, "plain"), read_ksm_run(tmp_path, "mixed")
+    assert np.array_equal(plain.t_s, other.t_s)
+    assert all(np.array_equal(plain.series[name], other.series[name]) for name in plain.series)
+
+
+def test_time_to_share_of_nothing_is_none():
+    assert time_to_share_s(np.arange(3.0), np.zeros(3), 0.9) is None
+    assert time_to_share_s(np.arange(3.0), np.full(3, 7.0), 0.9) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("", r"one.csv: is empty"),
+        ("t,pages_shared\n0,0\n", r"one.csv, line 1: has no column pages_sharing; found: t, pages_shared"),
+        ("t,pages_shared,pages_sharing\n", r"one.csv: has a header and no rows"),
+        ("t,pages_shared,pages_sharing\n0,0\n", r"one.csv, line 2: has 2 cells, the header has 3"),
+        ("t,pages_shared,pages_sharing\n0,0,x\n", r'line 2, column pages_sharing: "x" is no number'),
+        ("t,pages_shared,pages_sharing\n0,0,0\n\n2,,0\n", r"line 4, column pages_shared: is empty"),
+        ("t,pages_shared,pages_sharing\n1,0,0\n0,0,0\n", r"line 3, column t: time runs backwards"),
+    ],
+)
+def test_broken_ksm_tables_are_refused_with_their_place(tmp_path, table, message):
+    put_ksm(tmp_path, table=table)
+    with pytest.raises(InputError, match=message):
+        read_ksm_run(tmp_path, "one")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "line 1: is not JSON"),
+        ("[]", "is not a JSON object"),
+        ('{"procs": 0}', "procs: input should be greater than 0; mib: field required"),
+        (json.dumps(KSM_JSON | {"zero": 0.7}), "zero, common and volatile add up to more than 1"),
+    ],
+)
+def test_broken_ksm_descriptions_are_refused(tmp_path, text, message):
+    put_ksm(tmp_path)
+    put(tmp_path / "one.json", text)
+    with pytest.raises(InputError, match=message):
+        read_ksm_run(tmp_path, "one")
+
+
+def test_swap_runs(tmp_path):
+    put(tmp_path / "host_swap_miss.csv", SWAP_CSV)
+    uniform, zipf = read_swap_runs(tmp_path)
+    assert (uniform.name, uniform.distribution, uniform.alpha, uniform.limit_fraction) == ("a", "uniform", 0.0, 0.8)
+    assert (zipf.distribution, zipf.alpha) == ("zipf", 1.0)
+    assert np.isnan(zipf.resident_fraction)
+    assert np.isnan(zipf.write_fraction)
+    expected = swap_expectations([uniform, zipf])
+    assert expected["miss_a"].is_met_by(0.2199)
+    assert not expected["miss_a"].is_met_by(0.2201)
+
+
+def test_swap_runs_without_or_with_equal_tags_get_names_of_their_own(tmp_path):
+    put(tmp_path / "host_swap_miss.csv", "W,dist,frac,miss_measured\n64,u,0.8,0.2\n64,u,0.8,0.21\n")
+    assert [run.name for run in read_swap_runs(tmp_path)] == ["u_W64_f0.8", "u_W64_f0.8_line3"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a,64,q,0,0.8,0.2,0.8", 'line 2, column dist: "q" is no distribution'),
+        ("a,64,z,,0.8,0.2,0.8", "line 2, column alpha: is empty"),
+        ("a,64,u,0,0.8,20,0.8", "line 2, column miss_measured: 20 makes no sense; expected 0 to 1"),
+        ("a,0,u,0,0.8,0.2,0.8", "line 2, column W: 0 makes no sense"),
+    ],
+)
+def test_broken_swap_rows_are_refused(tmp_path, row, message):
+    put(tmp_path / "host_swap_miss.csv", SWAP_CSV.splitlines()[0] + "\n" + row + "\n")
+    with pytest.raises(InputError, match=message):
+        read_swap_runs(tmp_path)
+
+
+def test_balloon_runs_are_read_on_the_way_down(tmp_path):
+    put(tmp_path / "summary.csv", BALLOON_CSV)
+    guest, host = read_balloon_runs(tmp_path)
+    assert guest.level_mib.tolist() == [1024, 600, 500]
+    assert host.mode == "hostswap"
+    assert host.miss_ratio.tolist() == [0, 0.2]
+    expected = balloon_expectations(guest)
+    # the miss ratio rises by 0.1 from 600 to 500 MiB: 0.01 is reached a tenth of the way
+    assert expected["knee_mib"].value == pytest.approx(590)
+    assert set(expected) == {"knee_mib", "miss_500"}
+
+
+def test_a_knee_needs_misses():
+    assert find_knee_mib(np.array([2.0, 1.0]), np.zeros(2)) is None
+    assert find_knee_mib(np.array([2.0, 1.0]), np.array([0.5, 0.6])) == 2.0
+
+
+def test_an_unknown_mode_is_refused(tmp_path):
+    put(tmp_path / "summary.csv", BALLOON_CSV.replace("hostswap", "magic"))
+    with pytest.raises(InputError, match='line 6, column mode: "magic" is not known'):
+        read_balloon_runs(tmp_path)
+
+
+def put_page_ids(path, **columns):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def test_page_ids_are_counted_by_hand(tmp_path):
+    # Guest a: two zero pages, two pages of content 1, then blocks of zeros; b: one page of content 1, then zeros.
+    a = [0, 0, 1, 1] + [2] * 508 + [0] * 512
+    b = [1] + [3] * 511 + [0] * 512 + [0] * 5
+    path = put_page_ids(tmp_path / "page_ids.parquet", a=a + [None] * 5, b=b, label=["x"] * 1029)
+    found = {name: item.value for name, item in page_id_expectations(read_page_ids(path)).items()}
+    # a: 1024 pages, contents 0, 1, 2; b: 1029 pages, contents 0, 1, 3; together contents 0, 1, 2, 3
+    assert found["duplicates_a"] == 1024 - 3
+    assert found["duplicates_b"] == 1029 - 3
+    assert found["duplicates_salted"] == 1021 + 1026
+    assert found["duplicates_unsalted"] == 2053 - 4
+    # four whole blocks, the zero blocks of a and b are equal
+    assert found["duplicates_2mib_salted"] == 0
+    assert found["duplicates_2mib_unsalted"] == 1
+
+
+def test_broken_page_ids_are_refused(tmp_path):
+    with pytest.raises(InputError, match="has no column of whole numbers"):
+        read_page_ids(put_page_ids(tmp_path / "a.parquet", name=["x"]))
+    with pytest.raises(InputError, match="column g, row 1: has no id"):
+        read_page_ids(put_page_ids(tmp_path / "b.parquet", g=[1, None, 2]))
+    with pytest.raises(InputError, match="is not a readable Parquet file"):
+        read_page_ids(put(tmp_path / "c.parquet", "not parquet"))
+
+
+def test_a_folder_is_read_whole_in_part_or_by_its_mechanism(tmp_path):
+    put_ksm(tmp_path / "ksm")
+    put(tmp_path / "ksm" / "cost.csv", "case,n\nx,1\n")
+    put(tmp_path / "swap" / "histogram.csv", "bin,count\n1,1\n")
+    put(tmp_path / "balloon" / "summary.csv", BALLOON_CSV)
+    put_page_ids(tmp_path / "page_ids_mine.parquet", g=[0, 0, 1])
+    found = find_runs(tmp_path, "mine")
+    names = [target.name for target in found.targets]
+    assert names == ["mine/ksm/one", "mine/balloon/g", "mine/balloon/h", "mine/page_ids_mine"]
+    assert {target.kind for target in found.targets} == {"real kernel"}
+    assert [note.removeprefix(f"{tmp_path}/") for note in found.notes] == [
+        "swap is left out: it has no host_swap_miss.csv",
+        "ksm/cost.csv is left out: cost.json is missing",
+    ]
+    assert [target.name for target in find_runs(tmp_path / "ksm", "k").targets] == ["k/ksm/one"]
+
+
+def test_folders_without_runs_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"no runs found; expected ksm/NAME.csv"):
+        find_runs(tmp_path, "x")
+    with pytest.raises(InputError, match="no such directory"):
+        find_runs(tmp_path / "nowhere", "x")
+    with pytest.raises(InputError, match="is a file, not a directory"):
+        find_runs(put(tmp_path / "file", ""), "x")
