@@ -3,15 +3,9 @@
 The bytes of the page are a function of the run directory alone: no clock, no random ids, no set order.
 """
 
-import re
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
-import jinja2
 import pandas as pd
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from planner.analysis.at_risk import hosts_at_risk, vms_at_risk
 from planner.analysis.paired import paired_differences
@@ -27,6 +21,7 @@ from planner.analysis.tables import (
 from planner.analysis.wording import format_ratio
 from planner.errors import InputError
 from planner.report.blocks import Section
+from planner.report.html import render_template, write_page
 from planner.report.sections import answer, bytes_section, frontier_section, placement_section
 from planner.report.sections_detail import (
     comparison_section,
@@ -39,8 +34,6 @@ from planner.report.sections_detail import (
 from planner.report.sections_facts import assumptions_section, fleet_line, provenance_section
 from planner.results.read import RunTables, read_run
 
-_UNIT_SPACE = re.compile(r"(?<=\d) (?=(?:%|[KMGTP]iB|B|VMs?|hosts?|replicates?|days|min|h)\b|%)")
-
 
 def render_report(run_dir: Path, out: Path) -> None:
     """Render the report of a run directory into one HTML file.
@@ -50,11 +43,7 @@ def render_report(run_dir: Path, out: Path) -> None:
     InputError
         The run directory is missing or broken, or the page cannot be written.
     """
-    page = render_page(read_run(run_dir))
-    try:
-        out.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise InputError(str(out), f"cannot write the report: {error.strerror}", "name a writable file") from error
+    write_page(render_page(read_run(run_dir)), out)
 
 
 def render_page(run: RunTables) -> str:
@@ -71,18 +60,12 @@ def render_page(run: RunTables) -> str:
         raise InputError("summary.json", message, "run the sweep again")
     frame = scenario_frame(run.summary)
     sections = _sections(run, frame)
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            answer=answer(run.summary, frame),
-            frontier=frontier_section(run.summary, frame),
-            sections=sections,
-            fleet=fleet_line(run.config, run.summary),
-            style=Markup(_asset("style.css")),
-            script=Markup(_asset("page.js")),
-            plotly=Markup(get_plotlyjs()),
-        )
+    return render_template(
+        "page.html",
+        answer=answer(run.summary, frame),
+        frontier=frontier_section(run.summary, frame),
+        sections=sections,
+        fleet=fleet_line(run.config, run.summary),
     )
 
 
@@ -134,24 +117,3 @@ def _at_risk(run: RunTables, frame: pd.DataFrame) -> list[Section]:
             tables=tuple(vms_table(vms_at_risk(run.vms, scenario_id), ratio) for scenario_id, ratio in pairs),
         ),
     ]
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("planner.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_keep_units,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _keep_units(value: object) -> object:
-    """Keep a number and its unit on one line."""
-    return _UNIT_SPACE.sub("\N{NO-BREAK SPACE}", value) if type(value) is str else value
-
-
-def _asset(name: str) -> str:
-    return files("planner.report").joinpath("templates", name).read_text(encoding="utf-8")
