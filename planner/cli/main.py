@@ -141,13 +141,15 @@ def validate(
     only: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only targets of this name, * and ? allowed; repeatable.")
     ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page with a plot per target.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON alone on stdout.")] = False,
     as_list: Annotated[bool, typer.Option("--list", help="List the targets and run nothing.")] = False,
 ) -> int:
     """Hold the model against closed forms, published figures and measurements of real machines."""
     from planner.cli.validate import ValidateJob, validate_command
 
-    return validate_command(ValidateJob(tuple(targets or ()), tuple(runs or ()), tuple(only or ()), as_json, as_list))
+    job = ValidateJob(tuple(targets or ()), tuple(runs or ()), tuple(only or ()), out, as_json, as_list)
+    return validate_command(job)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from rich.console import Console
 from planner.cli.progress import note
 from planner.cli.validation_table import print_targets, print_validation
 from planner.config.suggest import name_problem
-from planner.errors import EXIT_INCOMPLETE, EXIT_OK, ConfigError, Issue
+from planner.errors import EXIT_INCOMPLETE, EXIT_OK, ConfigError, InputError, Issue
 from planner.validation.base import Target
 from planner.validation.checks import load_checks
 from planner.validation.load import check_unique, load_targets, shipped_target_files
@@ -31,6 +31,8 @@ class ValidateJob(NamedTuple):
         Targets and measured runs beside the shipped targets.
     only : tuple of str
         Names of targets, with * and ?; empty: all.
+    out : Path or None
+        HTML page to write.
     is_json, is_list : bool
         Print JSON; list the targets and run nothing.
     """
@@ -38,6 +40,7 @@ class ValidateJob(NamedTuple):
     target_files: tuple[Path, ...]
     run_folders: tuple[Path, ...]
     only: tuple[str, ...]
+    out: Path | None
     is_json: bool
     is_list: bool
 
@@ -61,12 +64,19 @@ def validate_command(job: ValidateJob) -> int:
     if job.is_list:
         print_targets(targets, _console())
         return EXIT_OK
+    if job.out is not None:
+        _check_page_target(job.out)
     checks = load_checks()
     usable = [target for target in targets if target.check in checks]
     for target in targets:
         if target not in usable:
             note(f'{target.name} is not run: this planner has no check "{target.check}"')
     outcomes = run_targets(usable, checks, _Announcer(len(usable)))
+    if job.out is not None:
+        from planner.report.validation_page import render_validation
+
+        render_validation(outcomes, job.out)
+        note(f"Page: {job.out}")
     _print(outcomes, job)
     missed = any(not row.passed and row.group != "shown" for outcome in outcomes for row in outcome.rows)
     return EXIT_INCOMPLETE if missed else EXIT_OK
@@ -108,6 +118,14 @@ class _Announcer:
     def __call__(self, target: Target) -> None:
         self._n_done += 1
         note(f"[{self._n_done}/{self._n_targets}] {target.name}: {target.title}")
+
+
+def _check_page_target(out: Path) -> None:
+    """Find out before the work whether the page will have a place."""
+    if out.is_dir():
+        raise InputError(str(out), "is a directory, not a file", "name a file with --out, e.g. validation.html")
+    if not out.resolve().parent.is_dir():
+        raise InputError(str(out), f"there is no directory {out.parent}", "make it, or name another file with --out")
 
 
 def _print(outcomes: Sequence[Outcome], job: ValidateJob) -> None:

@@ -1,6 +1,7 @@
 """The validation on the terminal: a row per quantity, misses last before the summary so that they are seen."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -10,7 +11,11 @@ from planner.validation.base import Target
 from planner.validation.run import Outcome, Row, count_rows
 from planner.validation.wording import describe_tolerance, describe_value
 
-_WIDE_COLUMNS = 110
+_NARROWEST, _WIDEST = 18, 40
+_WIDTHS = (14, 10, 12, 4, 10)
+_JUSTIFY: tuple[Literal["left", "right"], ...] = ("right", "right", "right", "left", "left")
+_FIXED = sum(_WIDTHS) + 2 * (1 + len(_WIDTHS))
+_GROUP_COLUMN = {"evidence": "predicted", "calibrated": "calibrated", "shown": "shown only"}
 _MARKS = {True: ("pass", "green"), False: ("MISS", "bold red")}
 _GROUP_WORDS = {
     "evidence": "predicted",
@@ -21,19 +26,30 @@ _GROUP_WORDS = {
 
 def print_validation(outcomes: Sequence[Outcome], console: Console) -> None:
     """Print a table per kind of target, what was missed with its reason, and a summary line per group."""
-    kinds = dict.fromkeys(outcome.target.kind for outcome in outcomes)
-    for kind in kinds:
-        console.print(Text(kind.capitalize(), style="bold underline"))
-        console.print(_table([outcome for outcome in outcomes if outcome.target.kind == kind], console))
+    for kind in dict.fromkeys(outcome.target.kind for outcome in outcomes):
+        head = "expected, ours, tolerance, verdict, predicted or calibrated"
+        console.print(Text(f"{kind.capitalize()}: {head}", style="underline"), soft_wrap=True)
+        for outcome in outcomes:
+            if outcome.target.kind == kind:
+                _print_target(outcome, console)
         console.print()
     rows = [row for outcome in outcomes for row in outcome.rows]
-    missed = [row for row in rows if not row.passed and row.group != "shown"]
-    for row in missed:
-        reason = f": {row.note}" if row.note else ""
-        text = f"missed: {row.target.name} {row.quantity}{reason}"
-        console.print(Text(text, style="red"), soft_wrap=True)
+    for line in missed_lines(rows):
+        console.print(Text(line, style="red"), soft_wrap=True)
     for line in summary_lines(rows):
         console.print(line, markup=False, highlight=False)
+
+
+def missed_lines(rows: Sequence[Row]) -> list[str]:
+    """Word what was missed and why, a line per target and reason."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if not row.passed and row.group != "shown":
+            reasons.setdefault((row.target.name, row.note), []).append(row.quantity)
+    return [
+        f"missed: {name}: {', '.join(quantities)}" + (f": {note}" if note else "")
+        for (name, note), quantities in reasons.items()
+    ]
 
 
 def summary_lines(rows: Sequence[Row]) -> list[str]:
@@ -56,31 +72,23 @@ def print_targets(targets: Sequence[Target], console: Console) -> None:
     console.print(table)
 
 
-def _table(outcomes: Sequence[Outcome], console: Console) -> Table:
-    is_wide = console.width >= _WIDE_COLUMNS
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-    table.add_column("target, quantity", overflow="fold")
-    for title in ("expected", "ours", "tolerance"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    if is_wide:
-        table.add_column("source", overflow="fold", max_width=36)
-    for outcome in outcomes:
-        source = Text(outcome.target.source, style="dim")
-        table.add_row(Text(outcome.target.name, style="bold"), *[""] * 4, *([source] if is_wide else []))
-        if not is_wide:
-            table.add_row(source, *[""] * 4)
-        for row in outcome.rows:
-            table.add_row(*_cells(row), *([""] if is_wide else []))
-    return table
+def _print_target(outcome: Outcome, console: Console) -> None:
+    """Print one target: name and source over the whole width, then its quantities in columns of fixed width."""
+    target = outcome.target
+    console.print(Text(target.name, style="bold"), Text(target.source, style="dim"), soft_wrap=True)
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(width=max(_NARROWEST, min(_WIDEST, console.width - _FIXED)), overflow="fold")
+    for width, justify in zip(_WIDTHS, _JUSTIFY, strict=True):
+        table.add_column(width=width, justify=justify, overflow="fold")
+    for row in outcome.rows:
+        table.add_row(*_cells(row))
+    console.print(table)
 
 
 def _cells(row: Row) -> list[Text]:
     mark, style = _MARKS[row.passed]
-    if row.group == "shown" and not row.passed:
-        mark, style = "off", "dim"
-    if row.expected.is_calibrated:
-        mark += " (calibrated)"
+    if row.group == "shown":
+        mark, style = ("pass" if row.passed else "off"), "dim"
     unit = f" {row.expected.unit}" if row.expected.unit else ""
     ours = "failed" if row.actual is None else describe_value(row.actual)
     return [
@@ -89,4 +97,5 @@ def _cells(row: Row) -> list[Text]:
         Text(ours, style="" if row.passed else style),
         Text(describe_tolerance(row.expected)),
         Text(mark, style=style),
+        Text(_GROUP_COLUMN[row.group], style="dim"),
     ]

@@ -1,5 +1,6 @@
 """Run targets: each check once, each expected quantity a row. A check that fails is a failed row, the others go on."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +38,16 @@ class Row:
     def tolerance(self) -> float:
         """Largest allowed difference, in the quantity's unit."""
         return max(self.expected.absolute, self.expected.relative * abs(self.expected.value))
+
+    @property
+    def deviation(self) -> float | None:
+        """Difference from the expected value in tolerances; of an exact one 0 or infinite. None without a value."""
+        if self.actual is None or self.actual != self.actual:
+            return None
+        difference = self.actual - self.expected.value
+        if self.tolerance == 0:
+            return 0.0 if difference == 0 else math.copysign(math.inf, difference)
+        return difference / self.tolerance
 
     @property
     def group(self) -> str:

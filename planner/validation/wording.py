@@ -11,10 +11,10 @@ def describe_value(value: float) -> str:
 
 
 def describe_tolerance(expected: Expected) -> str:
-    """Write a tolerance: "exact", "± 2 %", "± 0.03", or both."""
+    """Write a tolerance: "exact", "± 2 %", "± 0.03", or "± 0.02, 5 %" where either is enough."""
     parts = []
     if expected.absolute:
-        parts.append(f"± {expected.absolute:g}")
+        parts.append(f"{expected.absolute:g}")
     if expected.relative:
-        parts.append(f"± {expected.relative * 100:g} %")
-    return " or ".join(parts) or "exact"
+        parts.append(f"{expected.relative * 100:g} %")
+    return f"± {', '.join(parts)}" if parts else "exact"

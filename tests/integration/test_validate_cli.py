@@ -40,7 +40,7 @@ def test_a_missed_target_stays_in_the_table_and_sets_the_exit_code(targets, caps
     assert main(["validate", "--targets", targets(800), "--only", "mine"]) == 3
     out = capsys.readouterr().out
     assert "MISS" in out
-    assert "missed: mine minfree_28" in out
+    assert "missed: mine: minfree_28" in out
 
 
 def test_json_alone_on_stdout(targets, capsys):
@@ -83,3 +83,20 @@ def test_a_name_given_twice_is_refused(targets, tmp_path, capsys):
     path = targets(900)
     assert main(["validate", "--targets", path, "--targets", path]) == 2
     assert "mine: is the name of another target, too" in capsys.readouterr().err
+
+
+def test_a_page_is_written_where_asked(targets, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    assert main(["validate", "--targets", targets(800), "--only", "mine", "--out", str(page)]) == 3
+    assert "One host of mine" in page.read_text(encoding="utf-8")
+    assert f"Page: {page}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("", "is a directory, not a file"), ("no/page.html", "there is no directory")]
+)
+def test_a_page_without_a_place_is_refused_before_the_work(name, message, targets, tmp_path, capsys):
+    assert main(["validate", "--only", "min-free", "--out", str(tmp_path / name)]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert "[1/1]" not in err

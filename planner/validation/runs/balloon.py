@@ -92,8 +92,7 @@ def balloon_expectations(run: BalloonRun) -> dict[str, Expected]:
     knee_mib = find_knee_mib(run.level_mib, run.miss_ratio)
     if knee_mib is None:
         return {}
-    note = f"where the miss ratio crosses {KNEE_MISS_RATIO:.0%}"
-    found = {"knee_mib": Expected(knee_mib, relative=KNEE_TOLERANCE, unit="MiB", note=note)}
+    found = {"knee_mib": Expected(knee_mib, relative=KNEE_TOLERANCE, unit="MiB")}
     for level_mib, miss in zip(run.level_mib, run.miss_ratio, strict=True):
         if level_mib < knee_mib:
             found[f"miss_{level_mib:g}"] = Expected(float(miss), absolute=MISS_TOLERANCE)

@@ -70,9 +70,7 @@ def _ksm_targets(folder: Path, label: str) -> list[Target]:
     for name in ksm.find_ksm_runs(folder):
         run = ksm.read_ksm_run(folder, name)
         spec = run.spec
-        title = (
-            f"KSM: {spec.procs} × {spec.mib:g} MiB, {spec.zero:.0%} zero, {spec.common:.0%} common, scanned and merged"
-        )
+        title = f"KSM, {name}: {spec.procs} × {spec.mib:g} MiB, {spec.zero:.0%} zero, {spec.common:.0%} common"
         config = {"directory": str(folder.resolve()), "run": name}
         expected = ksm.ksm_expectations(run)
         targets.append(_target(f"{label}/ksm/{name}", title, ksm.CHECK, config, expected))
@@ -94,7 +92,7 @@ def _balloon_targets(folder: Path, label: str) -> list[Target]:
     means = {"balloon": "its balloon", "hostswap": "a limit and host swap"}
     targets = []
     for run in balloon.read_balloon_runs(folder):
-        title = f"Guest with {run.working_set_mib:g} MiB in use, squeezed by {means[run.mode]}"
+        title = f"{run.name}: guest with {run.working_set_mib:g} MiB in use, squeezed by {means[run.mode]}"
         config = {"directory": str(folder.resolve()), "run": run.name}
         expected = balloon.balloon_expectations(run)
         targets.append(_target(f"{label}/balloon/{run.name}", title, balloon.CHECK, config, expected))

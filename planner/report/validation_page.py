@@ -1,0 +1,150 @@
+"""The page of a validation: what was met and missed, kinds told apart, a plot per target. Draws finished rows."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from planner import __version__
+from planner.report.blocks import Cell, FigureBlock, Section, TableBlock, figure_text, number_cell
+from planner.report.html import render_template, write_page
+from planner.report.validation_figures import curves_figure, deviation_figure
+from planner.validation.run import Outcome, Row, count_rows
+from planner.validation.wording import describe_tolerance, describe_value
+
+_KINDS = {
+    "closed form": ("Closed forms", "Algebra: the model must give what the formula gives."),
+    "published": (
+        "Published tables and figures",
+        "What others measured; tolerances allow for reading it off.",
+    ),
+    "real kernel": (
+        "A real kernel",
+        "Measured on a running Linux, replayed from the run's description.",
+    ),
+    "sampled": ("Sampled against exact", "The engine on a sample of pages, against itself on all of them."),
+    "memory only": ("Quoted from memory", "No source was at hand for these values: shown, but not counted."),
+}
+_VERDICTS = {True: ("met", "meets"), False: ("missed", "fails")}
+_QUANTITY_COLUMNS = ("quantity", "verdict", "expected", "ours", "tolerance")
+
+
+def render_validation(outcomes: Sequence[Outcome], out: Path) -> None:
+    """Write the page of a validation.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written.
+    """
+    write_page(render_validation_page(outcomes), out)
+
+
+def render_validation_page(outcomes: Sequence[Outcome]) -> str:
+    """Render the page as text. The bytes are a function of the outcomes alone."""
+    rows = [row for outcome in outcomes for row in outcome.rows]
+    counts = count_rows(rows)
+    passed, total = _sum(counts.get("evidence", {}))
+    return render_template(
+        "validation.html",
+        version=f"planner {__version__}",
+        score=f"{passed} of {total}",
+        is_met=passed == total,
+        facts=_facts(rows),
+        missed=_missed_table([row for row in rows if not row.passed and row.group != "shown"]),
+        sections=[_section(kind, outcomes) for kind in _KINDS if any(item.target.kind == kind for item in outcomes)],
+    )
+
+
+def _facts(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
+    """List what the first screen counts: evidence by kind, then what is no evidence."""
+    counts = count_rows(rows)
+    facts = [
+        (_KINDS[kind][0], f"{passed} of {total}", "predicted, within tolerance")
+        for kind, (passed, total) in counts.get("evidence", {}).items()
+    ]
+    for group, label, meaning in (
+        ("calibrated", "Calibrated", "constants were fitted to these: no evidence"),
+        ("shown", "Quoted from memory", "shown, not counted"),
+    ):
+        if group in counts:
+            passed, total = _sum(counts[group])
+            facts.append((label, f"{passed} of {total}", meaning))
+    return facts
+
+
+def _sum(counts: dict[str, tuple[int, int]]) -> tuple[int, int]:
+    return sum(count[0] for count in counts.values()), sum(count[1] for count in counts.values())
+
+
+def _missed_table(rows: Sequence[Row]) -> TableBlock:
+    return TableBlock(
+        "table-missed",
+        f"{len(rows)} missed",
+        ("target", "quantity", "expected", "ours", "tolerance", "why"),
+        tuple(
+            (Cell(row.target.name), Cell(row.quantity), *_numbers(row), Cell(row.note or "not explained yet"))
+            for row in rows
+        ),
+        text_columns=6,
+    )
+
+
+def _section(kind: str, outcomes: Sequence[Outcome]) -> Section:
+    title, lead = _KINDS[kind]
+    mine = [outcome for outcome in outcomes if outcome.target.kind == kind]
+    table = TableBlock(
+        f"table-{_id(kind)}",
+        "Targets",
+        ("target", "within tolerance", "about", "source"),
+        tuple(_target_cells(outcome) for outcome in mine),
+        text_columns=4,
+    )
+    return Section(_id(kind), title, lead, tuple(_figure(outcome) for outcome in mine), (table,))
+
+
+def _target_cells(outcome: Outcome) -> tuple[Cell, ...]:
+    passed, total = sum(row.passed for row in outcome.rows), len(outcome.rows)
+    is_fitted = any(row.expected.is_calibrated for row in outcome.rows)
+    text = f"{passed} of {total}" + (", some calibrated" if is_fitted else "")
+    target = outcome.target
+    verdict = number_cell(text, passed / total, "meets" if passed == total else "fails")
+    return Cell(target.name), verdict, Cell(target.title), Cell(target.source)
+
+
+def _figure(outcome: Outcome) -> FigureBlock:
+    target, rows = outcome.target, outcome.rows
+    name = _id(target.name)
+    passed = sum(row.passed for row in rows)
+    has_curves = bool(outcome.computed.curves)
+    figure = curves_figure(outcome.computed) if has_curves else deviation_figure(rows)
+    how = "" if has_curves else "Difference from the expected value in tolerances; exact ones are 0 or off the scale. "
+    return FigureBlock(
+        id=name,
+        title=target.title,
+        alt=f"{target.title}: {passed} of {len(rows)} values within tolerance",
+        caption=f"{how}{target.name}: {passed} of {len(rows)} within tolerance.",
+        figure_json=figure_text(figure),
+        table=TableBlock(
+            f"table-{name}", target.title, _QUANTITY_COLUMNS, tuple(_row_cells(row) for row in rows), text_columns=2
+        ),
+    )
+
+
+def _row_cells(row: Row) -> tuple[Cell, ...]:
+    word, style = _VERDICTS[row.passed]
+    calibrated = ", calibrated" if row.expected.is_calibrated else ""
+    return Cell(row.quantity), Cell(word + calibrated, style=style), *_numbers(row)
+
+
+def _numbers(row: Row) -> tuple[Cell, ...]:
+    unit = f" {row.expected.unit}" if row.expected.unit else ""
+    ours = "failed" if row.actual is None else describe_value(row.actual)
+    return (
+        number_cell(describe_value(row.expected.value) + unit, row.expected.value),
+        number_cell(ours, row.actual),
+        Cell(describe_tolerance(row.expected)),
+    )
+
+
+def _id(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
