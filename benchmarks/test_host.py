@@ -7,7 +7,7 @@ from planner.config.load import load_hypervisor
 from planner.config.spec import SloSpec, WorkloadSpec
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.simulator import HostSim, translation_table
-from planner.kernels.host_loop import simulate_host
+from planner.kernels.host_loop import simulate_ticks
 from planner.workload.generated import GeneratedSource
 
 N_VMS = 64
@@ -36,9 +36,9 @@ def test_simulate_host(benchmark, sim, ratio):
 
     def fresh():
         stack, costs, out = sim.prepare(problem)
-        return (stack, costs, table, out), {}
+        return (stack, costs, table, out, (0, out.timeline.shape[0])), {}
 
-    benchmark.pedantic(simulate_host, setup=fresh, rounds=5, warmup_rounds=1)
+    benchmark.pedantic(simulate_ticks, setup=fresh, rounds=5, warmup_rounds=1)
     benchmark.extra_info["sampled_pages"] = int(sim.prepare(problem)[0].pages.host_class.size)
 
 

@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planner.host.pages import UNIQUE_KEY, ZERO_KEY, FleetPages
+from planner.host.pages import FleetPages, PageSource
 from planner.host.problem import HostProblem
-from planner.host.touches import TouchSource
+from planner.host.touches import CalmTicks, TouchSource
 from planner.kernels import state
+from planner.kernels.contents import number_contents
 from planner.units import LARGE_PAGE_BYTES, PAGE_BYTES
 from planner.workload.fleet import VmTable
 from planner.workload.overhead import min_free_bytes, vm_overhead_bytes
@@ -18,11 +19,10 @@ SLOW_DECAY_PER_MIN = 0.6
 
 
 class VmPages(NamedTuple):
-    """Quantities of the host's VMs in sampled pages, and the fleet's pages that are theirs."""
+    """The host's VMs, and how many sampled pages each has."""
 
     vms: VmTable
     n_pages: np.ndarray
-    fleet_pages_idx: np.ndarray
 
 
 class FleetState(NamedTuple):
@@ -32,33 +32,35 @@ class FleetState(NamedTuple):
     ----------
     keys : uint32 array, shape (n_vms,)
         Draw key of each VM.
+    calm : CalmTicks
+        What VM-ticks without stalls come to.
     tick_s : float
         Length of a tick. [s]
     """
 
     vms: VmTable
     keys: np.ndarray
-    pages: FleetPages
+    pages: PageSource
     schedule: TouchSchedule
     touches: TouchSource
+    calm: CalmTicks
     tick_s: float
 
 
 def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
     """Build the stack of a host before its first tick: nothing touched, everything free."""
-    vms, keys, pages, schedule, touches, tick_s = fleet
+    vms, keys, schedule, tick_s = fleet.vms, fleet.keys, fleet.schedule, fleet.tick_s
     vm_idx = np.array(problem.vm_idx, dtype=np.int64)
     host_vms = vms.take(vm_idx)
     n_pages = schedule.n_pages[vm_idx]
-    ranges = [np.arange(pages.start[v], pages.start[v + 1]) for v in vm_idx]
-    fleet_idx = np.concatenate(ranges) if ranges else np.zeros(0, dtype=np.int64)
-    mine = VmPages(host_vms, n_pages, fleet_idx)
-    start = np.concatenate(([0], np.cumsum(n_pages)))
-    home_content, contents = _build_contents(problem, pages.content_key[fleet_idx], start)
+    mine = VmPages(host_vms, n_pages)
+    pages = fleet.pages.take(vm_idx)
+    start = pages.start
+    home_content, contents = _build_contents(problem, pages)
     knobs = _build_knobs(problem, host_vms, schedule.granted_pages[vm_idx], tick_s)
     blocks = -(-n_pages // knobs.pages_per_block)
     return state.Stack(
-        pages=_build_pages(pages, fleet_idx, home_content),
+        pages=_build_pages(pages, home_content),
         contents=contents,
         vms=_build_vms(problem, mine, start, keys[vm_idx], tick_s),
         host=state.HostArrays(
@@ -68,42 +70,42 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
             victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, dtype=np.int64),
         ),
         knobs=knobs,
-        plan=touches.plan(vm_idx, knobs.is_quiet),
+        plan=fleet.touches.plan(vm_idx, knobs.is_quiet, fleet.calm),
     )
 
 
-def _build_pages(pages: FleetPages, fleet_idx: np.ndarray, home_content: np.ndarray) -> state.PageArrays:
-    n = fleet_idx.size
+def _build_pages(pages: FleetPages, home_content: np.ndarray) -> state.PageArrays:
+    n = home_content.size
     return state.PageArrays(
         host_class=np.full(n, state.UNTOUCHED, dtype=np.uint8),
         last_touch=np.zeros(n, dtype=np.int32),
         content=np.full(n, state.NO_CONTENT, dtype=np.int32),
         home_content=home_content,
-        guest_class=pages.guest_class[fleet_idx],
+        guest_class=pages.guest_class,
         is_stable=np.zeros(n, dtype=np.uint8),
-        is_compressible=pages.is_compressible[fleet_idx],
+        is_compressible=pages.is_compressible,
     )
 
 
-def _build_contents(
-    problem: HostProblem, keys: np.ndarray, start: np.ndarray
-) -> tuple[np.ndarray, state.ContentArrays]:
-    """Give numbers to zero pages and to contents that at least two pages have within the scope of sharing."""
-    owner = np.repeat(np.arange(start.size - 1), np.diff(start)) if problem.hypervisor.page_sharing.salting else 0
-    scoped = np.stack([keys, np.broadcast_to(owner, keys.shape)], axis=1)
-    home = np.full(keys.size, state.NO_CONTENT, dtype=np.int32)
-    shareable = np.flatnonzero(keys != UNIQUE_KEY)
-    unique, inverse, counts = np.unique(scoped[shareable], axis=0, return_inverse=True, return_counts=True)
-    is_zero = unique[:, 0] == ZERO_KEY
-    keep = (counts > 1) | is_zero
-    number = np.where(keep, np.cumsum(keep) - 1, state.NO_CONTENT)
-    home[shareable] = number[inverse.reshape(-1)]
+def _build_contents(problem: HostProblem, pages: FleetPages) -> tuple[np.ndarray, state.ContentArrays]:
+    """Give numbers to zero pages and to contents that at least two pages have within the scope of sharing.
+
+    Overwrites the content keys of `pages` with the numbers.
+    """
+    home = pages.content_key
+    n_keys = int(home.max(initial=state.NO_CONTENT)) + 1
+    zero_numbers = np.empty(pages.start.size - 1, dtype=np.int64)
+    seen = np.zeros(n_keys, dtype=np.int32)
+    number = np.full(n_keys, state.NO_CONTENT, dtype=np.int32)
+    salting = problem.hypervisor.page_sharing.salting
+    count = number_contents(home, pages.start, salting, seen, number, zero_numbers)
+    frame_cost = np.ones(count, dtype=np.int64)
     # A sampled zero page stands for `page_scale` zero pages that all map to one frame: next to nothing.
-    zero_cost = 1 if problem.page_scale == 1 else 0
+    frame_cost[zero_numbers[zero_numbers != state.NO_CONTENT]] = 1 if problem.page_scale == 1 else 0
     contents = state.ContentArrays(
-        refs=np.zeros(int(keep.sum()), dtype=np.int32),
-        hint=np.full(int(keep.sum()), -1, dtype=np.int32),
-        frame_cost=np.where(is_zero[keep], zero_cost, 1).astype(np.int64),
+        refs=np.zeros(count, dtype=np.int32),
+        hint=np.full(count, -1, dtype=np.int32),
+        frame_cost=frame_cost,
     )
     return home, contents
 

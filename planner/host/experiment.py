@@ -14,7 +14,7 @@ from planner.host.pages import FleetPages
 from planner.host.problem import HostProblem
 from planner.host.results import build_out
 from planner.host.simulator import translation_table
-from planner.host.touches import VmTouches, age_buckets
+from planner.host.touches import CalmTicks, VmTouches, age_buckets
 from planner.kernels.account import Costs, Out
 from planner.kernels.host_loop import simulate_tick
 from planner.kernels.state import DemandPlan, Stack
@@ -89,8 +89,16 @@ def _fleet_state(experiment: Experiment, keys: np.ndarray) -> FleetState:
         clock_unit=np.ones(n_pages.size),
         gap=_NO_DRIFT,
     )
-    written = _WrittenTouches(experiment)
-    return FleetState(experiment.vms, keys, experiment.pages, schedule, written, experiment.tick_s)
+    shape = experiment.granted.shape
+    return FleetState(
+        vms=experiment.vms,
+        keys=keys,
+        pages=experiment.pages.with_small_keys(),
+        schedule=schedule,
+        touches=_WrittenTouches(experiment),
+        calm=CalmTicks(np.zeros(shape), np.zeros(shape, dtype=np.uint8)),
+        tick_s=experiment.tick_s,
+    )
 
 
 class _WrittenTouches:
@@ -99,7 +107,7 @@ class _WrittenTouches:
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
 
-    def plan(self, vm_idx: np.ndarray, is_quiet: bool) -> DemandPlan:
+    def plan(self, vm_idx: np.ndarray, is_quiet: bool, calm: CalmTicks) -> DemandPlan:
         granted, touches = self._experiment.granted, self._experiment.touches
         shape = granted.shape
         offsets = np.cumsum([0, *(vm.page.size for vm in touches)])
@@ -110,6 +118,6 @@ class _WrittenTouches:
             touched_page=np.concatenate([vm.page for vm in touches]).astype(np.int32),
             touched_start=start.astype(np.int64),
             age_bucket=age_buckets(shape[1]),
-            calm_overhead=np.zeros(shape),
-            calm_bin=np.zeros(shape, dtype=np.uint8),
+            calm_overhead=calm.overhead,
+            calm_bin=calm.bin,
         )

@@ -1,25 +1,36 @@
 """Conservation rules of the stack, recounted from the pages: every page one class, frames add up, references match."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from planner.kernels import state
 
+_RUN_PAGES = 1 << 20
+
 
 def find_violation(stack: state.Stack) -> str | None:
     """Return the first broken rule in words, or None. Recounts everything from the pages; changes nothing."""
-    vms = stack.vms
     broken_ticks = int(stack.host.totals[state.TOTAL_BROKEN_TICKS])
     if broken_ticks:
         return f"the books did not balance after {broken_ticks} ticks"
-    owner = np.repeat(np.arange(vms.key.size), np.diff(vms.start))
-    counts = np.zeros_like(vms.counts)
-    np.add.at(counts, (owner, stack.pages.host_class), 1)
+    counts = np.zeros_like(stack.vms.counts)
+    for v, rows in _runs(stack):
+        counts[v] += np.bincount(stack.pages.host_class[rows], minlength=state.N_CLASSES)
     return (
         _find_count_violation(stack, counts)
         or _find_frame_violation(stack, counts)
         or _find_bound_violation(stack, counts)
-        or _find_mapping_violation(stack, owner)
+        or _find_mapping_violation(stack)
     )
+
+
+def _runs(stack: state.Stack) -> Iterator[tuple[int, slice]]:
+    """List the pages as (VM, run of its pages): what is recounted by run needs little memory beside the pages."""
+    start = stack.vms.start
+    for v in range(stack.vms.key.size):
+        for first in range(int(start[v]), int(start[v + 1]), _RUN_PAGES):
+            yield v, slice(first, min(first + _RUN_PAGES, int(start[v + 1])))
 
 
 def _find_count_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
@@ -27,7 +38,9 @@ def _find_count_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
     if not np.array_equal(counts, vms.counts):
         v, column = np.argwhere(counts != vms.counts)[0]
         return f"VM {v}: {vms.counts[v, column]} pages counted in class {column}, {counts[v, column]} found"
-    refs = np.bincount(pages.content[pages.host_class == state.SHARED], minlength=stack.contents.refs.size)
+    refs = np.zeros_like(stack.contents.refs)
+    for _, rows in _runs(stack):
+        np.add.at(refs, pages.content[rows][pages.host_class[rows] == state.SHARED], 1)
     if not np.array_equal(refs, stack.contents.refs):
         return "references of shared frames differ from the pages mapped to them"
     return None
@@ -66,15 +79,17 @@ def _find_bound_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
     return None
 
 
-def _find_mapping_violation(stack: state.Stack, owner: np.ndarray) -> str | None:
+def _find_mapping_violation(stack: state.Stack) -> str | None:
     vms, per_block = stack.vms, stack.knobs.pages_per_block
-    local = np.arange(owner.size) - vms.start[owner]
-    is_granted = local < vms.granted[owner]
-    is_small = stack.host.is_small[stack.host.block_start[owner] + local // per_block] == 1
-    small = np.bincount(owner[is_granted & is_small], minlength=vms.key.size)
+    small = np.zeros_like(vms.small)
+    for v, rows in _runs(stack):
+        local = np.arange(rows.start, rows.stop) - vms.start[v]
+        is_granted = local < vms.granted[v]
+        is_small = stack.host.is_small[stack.host.block_start[v] + local // per_block] == 1
+        small[v] += np.count_nonzero(is_granted & is_small)
+        is_taken = np.isin(stack.pages.host_class[rows], (state.SHARED, state.COMPRESSED, state.SWAPPED))
+        if is_taken[is_granted & ~is_small].any():
+            return "a shared, compressed or swapped page lies in a block mapped large"
     if not np.array_equal(small, vms.small):
         return "granted pages in small blocks are miscounted"
-    is_taken = np.isin(stack.pages.host_class, (state.SHARED, state.COMPRESSED, state.SWAPPED))
-    if is_taken[is_granted & ~is_small].any():
-        return "a shared, compressed or swapped page lies in a block mapped large"
     return None

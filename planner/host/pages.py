@@ -5,33 +5,38 @@ every VM is sampled at the same rate and the k-th sampled page of an image is th
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from planner.config.spec import WorkloadSpec
-from planner.kernels.draws import fill_uniform
-from planner.kernels.state import GUEST_ANON, GUEST_CACHE, GUEST_FREE, GUEST_KERNEL
-from planner.streams import stable_hash32
+from planner.kernels.contents import (
+    SELF_SHARED_COPIES,
+    ZERO_KEY,
+    FirstKeys,
+    PageKinds,
+    count_contents,
+    fill_pages,
+)
+from planner.kernels.state import NO_CONTENT
 from planner.workload.fleet import VmTable
 
-SELF_SHARED_COPIES = 3
-"""Copies of a page that is duplicated within its VM. Sharing such pages gives back 2/3 of them; measured sites gave
-back 0.64 to 0.77 of what they shared (Waldspurger, OSDI 2002, figure 5)."""
+UNIQUE_KEY = NO_CONTENT
+"""Content key of a page that equals no other."""
 
-UNIQUE_KEY = -1
-ZERO_KEY = 0
-_PURPOSE_CONTENT, _PURPOSE_GUEST, _PURPOSE_COMPRESS = 11, 12, 13
+__all__ = ["UNIQUE_KEY", "ZERO_KEY", "DrawnPages", "FleetPages", "PageSource"]
 
 
 @dataclass(frozen=True)
 class FleetPages:
-    """Home properties of the sampled pages of all VMs; the pages of VM v are `start[v] : start[v + 1]`.
+    """Home properties of the sampled pages of some VMs; the pages of VM v are `start[v] : start[v + 1]`.
 
     Attributes
     ----------
     start : int64 array, shape (n_vms + 1,)
-    content_key : int64 array, shape (n_pages,)
-        UNIQUE_KEY, ZERO_KEY, or a key shared by all pages of equal content.
+    content_key : integer array, shape (n_pages,)
+        UNIQUE_KEY, ZERO_KEY, or a key shared by all pages of equal content. A stack is built from small keys: see
+        `with_small_keys`.
     guest_class : uint8 array, shape (n_pages,)
     is_compressible : uint8 array, shape (n_pages,)
     """
@@ -41,13 +46,42 @@ class FleetPages:
     guest_class: np.ndarray
     is_compressible: np.ndarray
 
+    def take(self, vm_idx: np.ndarray) -> "FleetPages":
+        """Return the pages of the VMs `vm_idx` (int array), in that order, copied."""
+        rows = [slice(self.start[v], self.start[v + 1]) for v in vm_idx]
 
-def build_fleet_pages(
-    vms: VmTable, keys: np.ndarray, n_pages: np.ndarray, workload: WorkloadSpec, compressible_fraction: float
-) -> FleetPages:
-    """Draw what each page of the fleet holds.
+        def gather(column: np.ndarray) -> np.ndarray:
+            return np.concatenate([column[part] for part in rows]) if rows else column[:0].copy()
 
-    Parameters
+        return FleetPages(
+            start=_starts(np.diff(self.start)[vm_idx]),
+            content_key=gather(self.content_key),
+            guest_class=gather(self.guest_class),
+            is_compressible=gather(self.is_compressible),
+        )
+
+    def with_small_keys(self) -> "FleetPages":
+        """Return the same pages with the content keys 1, 2, ... instead of any integers; zero and unique stay."""
+        keys = np.full(self.content_key.size, UNIQUE_KEY, dtype=np.int32)
+        keys[self.content_key == ZERO_KEY] = ZERO_KEY
+        others = (self.content_key != UNIQUE_KEY) & (self.content_key != ZERO_KEY)
+        keys[others] = np.unique(self.content_key[others], return_inverse=True)[1].reshape(-1) + 1
+        return FleetPages(self.start, keys, self.guest_class, self.is_compressible)
+
+
+class PageSource(Protocol):
+    """Where a host gets the pages of its VMs from."""
+
+    def take(self, vm_idx: np.ndarray) -> FleetPages:
+        """Return the pages of the VMs `vm_idx` (int array), in that order, in arrays of their own."""
+        ...
+
+
+@dataclass(frozen=True)
+class DrawnPages:
+    """Pages drawn from the workload's fractions, whenever they are asked for.
+
+    Attributes
     ----------
     vms : VmTable
     keys : uint32 array, shape (n_vms,)
@@ -59,52 +93,61 @@ def build_fleet_pages(
     compressible_fraction : float
         Share of pages that compress to half a page.
     """
-    start = np.concatenate(([0], np.cumsum(n_pages)))
-    content_key = np.empty(start[-1], dtype=np.int64)
-    guest_class = np.empty(start[-1], dtype=np.uint8)
-    is_compressible = np.empty(start[-1], dtype=np.uint8)
-    for v in range(len(vms)):
-        rows = slice(start[v], start[v + 1])
-        content_key[rows] = _content_keys(vms, v, _uniform(keys[v], n_pages[v], _PURPOSE_CONTENT), workload)
-        guest_class[rows] = _guest_classes(_uniform(keys[v], n_pages[v], _PURPOSE_GUEST), workload)
-        is_compressible[rows] = _uniform(keys[v], n_pages[v], _PURPOSE_COMPRESS) < compressible_fraction
-    return FleetPages(start, content_key, guest_class, is_compressible)
+
+    vms: VmTable
+    keys: np.ndarray
+    n_pages: np.ndarray
+    workload: WorkloadSpec
+    compressible_fraction: float
+
+    def take(self, vm_idx: np.ndarray) -> FleetPages:
+        """Draw the pages of the VMs `vm_idx` (int array), in that order."""
+        kinds = _page_kinds(self.workload, self.compressible_fraction)
+        start = _starts(self.n_pages[vm_idx])
+        drawn = FleetPages(
+            start=start,
+            content_key=np.empty(start[-1], dtype=np.int32),
+            guest_class=np.empty(start[-1], dtype=np.uint8),
+            is_compressible=np.empty(start[-1], dtype=np.uint8),
+        )
+        for row, (v, first) in enumerate(zip(vm_idx, self._first_keys(vm_idx, kinds), strict=True)):
+            part = slice(start[row], start[row + 1])
+            fill_pages(
+                self.keys[v], kinds, first, drawn.content_key[part], drawn.guest_class[part],
+                drawn.is_compressible[part],
+            )  # fmt: skip
+        return drawn
+
+    def _first_keys(self, vm_idx: np.ndarray, kinds: PageKinds) -> list[FirstKeys]:
+        """Give every VM and every image a range of content keys of its own, one after the other."""
+        counts = [count_contents(self.keys[v], self.n_pages[v], kinds) for v in vm_idx]
+        images = [self.vms.images[v] for v in vm_idx]
+        longest: dict[str, int] = {}
+        for image, (_, n_image) in zip(images, counts, strict=True):
+            if image is not None:
+                longest[image] = max(longest.get(image, 0), n_image)
+        next_key = ZERO_KEY + 1
+        first_of_image: dict[str | None, int] = {None: 0}
+        for image, length in longest.items():
+            first_of_image[image] = next_key
+            next_key += length
+        first_keys = []
+        for image, (n_self, _) in zip(images, counts, strict=True):
+            first_keys.append(FirstKeys(next_key, first_of_image[image], int(image is not None)))
+            next_key += -(-n_self // SELF_SHARED_COPIES)
+        return first_keys
 
 
-def _content_keys(vms: VmTable, v: int, uniform: np.ndarray, workload: WorkloadSpec) -> np.ndarray:
-    zero_below = workload.zero_fraction
-    self_below = zero_below + workload.self_shared_fraction
-    image_below = self_below + workload.image_shared_fraction
-    keys = np.full(uniform.size, UNIQUE_KEY, dtype=np.int64)
-    keys[uniform < zero_below] = ZERO_KEY
-    is_self = (uniform >= zero_below) & (uniform < self_below)
-    keys[is_self] = _numbered("vm", vms.names[v], np.arange(is_self.sum()) // SELF_SHARED_COPIES)
-    image = vms.images[v]
-    if image is not None:
-        is_image = (uniform >= self_below) & (uniform < image_below)
-        keys[is_image] = _numbered("image", image, np.arange(is_image.sum()))
-    return keys
+def _page_kinds(workload: WorkloadSpec, compressible_fraction: float) -> PageKinds:
+    def ends(*fractions: float) -> list[float]:
+        return [float(end) * 2.0**32 for end in np.cumsum(fractions)]
+
+    return PageKinds(
+        *ends(workload.zero_fraction, workload.self_shared_fraction, workload.image_shared_fraction),
+        *ends(workload.guest_free_fraction, workload.guest_cache_fraction, workload.guest_kernel_fraction),
+        *ends(compressible_fraction),
+    )
 
 
-def _numbered(kind: str, name: str, number: np.ndarray) -> np.ndarray:
-    """Make positive keys from an owner's name and the number of the content within it."""
-    owner = (stable_hash32(f"{kind}/{name}") & 0x3FFFFFFF) + 1
-    keys: np.ndarray = (owner << 32) + number
-    return keys
-
-
-def _guest_classes(uniform: np.ndarray, workload: WorkloadSpec) -> np.ndarray:
-    free_below = workload.guest_free_fraction
-    cache_below = free_below + workload.guest_cache_fraction
-    kernel_below = cache_below + workload.guest_kernel_fraction
-    classes = np.full(uniform.size, GUEST_ANON, dtype=np.uint8)
-    classes[uniform < kernel_below] = GUEST_KERNEL
-    classes[uniform < cache_below] = GUEST_CACHE
-    classes[uniform < free_below] = GUEST_FREE
-    return classes
-
-
-def _uniform(key: np.uint32, count: int, purpose: int) -> np.ndarray:
-    out = np.empty(count)
-    fill_uniform(key, purpose, out)
-    return out
+def _starts(n_pages: np.ndarray) -> np.ndarray:
+    return np.concatenate(([0], np.cumsum(n_pages))).astype(np.int64)

@@ -1,5 +1,6 @@
 """The plain class that executors drive: holds a fleet's demand, runs host problems one after the other."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -11,13 +12,13 @@ from planner.errors import InvariantError
 from planner.host.build import FleetState, build_stack
 from planner.host.costs import build_costs
 from planner.host.invariants import find_violation
-from planner.host.pages import FleetPages, build_fleet_pages
+from planner.host.pages import DrawnPages, FleetPages, PageSource
 from planner.host.problem import HostProblem, HostResult
 from planner.host.results import build_out, host_row, slowdown_edges, timeline_bytes, vm_rows
-from planner.host.touches import CalmTicks, TouchStore
+from planner.host.touches import CalmTicks, TouchLaw, TouchStore, TouchStream
 from planner.host.translation import StreamAssumptions, build_translation_table
 from planner.kernels.account import Costs, Out, fill_calm
-from planner.kernels.host_loop import simulate_host
+from planner.kernels.host_loop import simulate_ticks
 from planner.kernels.overhead import OverheadTable
 from planner.kernels.state import Stack
 from planner.streams import vm_keys
@@ -30,8 +31,15 @@ from planner.workload.touch import TouchSchedule, build_touch_schedule
 UNKNOWN_BUSY_SHARE = 0.1
 """Busy share of a VM's vCPUs where nothing is known: managed-hosting and private-cloud fleets run at 5 to 20 %."""
 
+MOST_KEPT_PAGES = 1 << 24
+"""Pages of a fleet, and touches of a host over the horizon, that are drawn once and kept for the next host: above it
+they are drawn for each host. Changes nothing but memory and time."""
+
 _KEPT_REPLICATES = 2
 SECONDS_PER_DAY = 86_400.0
+
+Ticked = Callable[[int], None]
+"""Called with the number of ticks that have just been simulated."""
 
 
 class _Replicate(NamedTuple):
@@ -54,19 +62,32 @@ class HostSim:
         # Caches of this instance; a class-level lru_cache would keep every fleet ever simulated alive.
         self._replicate = lru_cache(_KEPT_REPLICATES)(self._draw_replicate)
         self._schedule = lru_cache(3 * _KEPT_REPLICATES)(self._build_schedule)
+        self._calm = lru_cache(3 * _KEPT_REPLICATES)(self._build_calm)
         self._touches = lru_cache(_KEPT_REPLICATES)(self._build_touches)
         self._pages = lru_cache(_KEPT_REPLICATES)(self._build_pages)
 
-    def run(self, problem: HostProblem, keep_timeline: bool = False) -> HostResult:
+    def run(self, problem: HostProblem, keep_timeline: bool = False, ticked: Ticked | None = None) -> HostResult:
         """Simulate one host from start to end.
+
+        Parameters
+        ----------
+        problem : HostProblem
+        keep_timeline : bool
+            Whether the result has the host's counters by tick.
+        ticked : callable, optional
+            Told of progress; a host with few pages is done in one go.
 
         Raises
         ------
         InvariantError
             The stack broke one of its own rules.
         """
-        stack, costs, out = self.prepare(problem)
-        simulate_host(stack, costs, translation_table(problem.host.cpu, problem.workload.tail), out)
+        stack, costs, out, touches = self._prepare(problem)
+        table = translation_table(problem.host.cpu, problem.workload.tail)
+        for ticks, plan in touches.pieces(stack.plan, stack.knobs.is_quiet):
+            simulate_ticks(stack._replace(plan=plan), costs, table, out, ticks)
+            if ticked is not None:
+                ticked(ticks[1] - ticks[0])
         violation = find_violation(stack)
         if violation:
             raise InvariantError(f"host {problem.host.name}, replicate {problem.replicate}: {violation}")
@@ -78,25 +99,46 @@ class HostSim:
         )
 
     def prepare(self, problem: HostProblem) -> tuple[Stack, Costs, Out]:
-        """Build the arrays of a host problem, ready for its first tick."""
-        seed, replicate, scale = problem.seed, problem.replicate, problem.page_scale
+        """Build the arrays of a host problem, ready for its first tick.
+
+        The plan has the touches, unless there are too many to keep.
+        """
+        stack, costs, out, _ = self._prepare(problem)
+        return stack, costs, out
+
+    def _prepare(self, problem: HostProblem) -> tuple[Stack, Costs, Out, TouchStore | TouchStream]:
+        seed, replicate, scale, tail = problem.seed, problem.replicate, problem.page_scale, problem.workload.tail
         drawn = self._replicate(seed, replicate)
-        compressible_fraction = problem.hypervisor.compression.compressible_fraction
+        vm_idx = np.array(problem.vm_idx, dtype=np.int64)
+        touches = self._touch_source(problem, vm_idx)
         fleet = FleetState(
             vms=self._source.vms,
             keys=drawn.keys,
-            pages=self._pages(seed, replicate, scale, problem.workload, compressible_fraction),
-            schedule=self._schedule(seed, replicate, scale, problem.workload.tail),
-            touches=self._touches(seed, replicate, scale, problem.workload.tail, problem.host.cpu),
+            pages=self._page_source(problem),
+            schedule=self._schedule(seed, replicate, scale, tail),
+            touches=touches,
+            calm=self._calm(seed, replicate, scale, tail, problem.host.cpu),
             tick_s=drawn.demand.tick_s,
         )
         stack = build_stack(problem, fleet)
-        vm_idx = np.array(problem.vm_idx, dtype=np.int64)
         busy = drawn.demand.cpu_busy_vcpus[vm_idx]
         busy = np.where(np.isnan(busy), UNKNOWN_BUSY_SHARE * self._source.vms.vcpus[vm_idx], busy)
         n_ticks = drawn.demand.n_ticks
         costs = build_costs(problem, float(drawn.demand.tick_s), n_ticks)
-        return stack, costs, build_out(vm_idx.size, n_ticks, busy)
+        return stack, costs, build_out(vm_idx.size, n_ticks, busy), touches
+
+    def _touch_source(self, problem: HostProblem, vm_idx: np.ndarray) -> TouchStore | TouchStream:
+        named = (problem.seed, problem.replicate, problem.page_scale, problem.workload.tail)
+        if self._schedule(*named).active_pages[vm_idx].sum() > MOST_KEPT_PAGES:
+            return TouchStream(self._touch_law(*named), vm_idx)
+        return self._touches(*named)
+
+    def _page_source(self, problem: HostProblem) -> PageSource:
+        seed, replicate, scale, workload = problem.seed, problem.replicate, problem.page_scale, problem.workload
+        fraction = problem.hypervisor.compression.compressible_fraction
+        if self._schedule(seed, replicate, scale, workload.tail).n_pages.sum() > MOST_KEPT_PAGES:
+            return self._drawn_pages(seed, replicate, scale, workload, fraction)
+        return self._pages(seed, replicate, scale, workload, fraction)
 
     def _draw_replicate(self, seed: int, replicate: int) -> _Replicate:
         return _Replicate(self._source.demand(replicate), vm_keys(seed, replicate, self._source.vms.names))
@@ -105,22 +147,33 @@ class HostSim:
         demand = self._replicate(seed, replicate).demand
         return build_touch_schedule(self._source.vms, demand, load_law(tail), scale)
 
-    def _build_touches(self, seed: int, replicate: int, scale: int, tail: str, cpu: str) -> TouchStore:
-        drawn = self._replicate(seed, replicate)
-        drift_per_tick = load_law(tail).drift_per_day * drawn.demand.tick_s / SECONDS_PER_DAY
-        schedule = self._schedule(seed, replicate, scale, tail)
-        active = schedule.active_pages
+    def _build_calm(self, seed: int, replicate: int, scale: int, tail: str, cpu: str) -> CalmTicks:
+        active = self._schedule(seed, replicate, scale, tail).active_pages
         calm = CalmTicks(np.empty(active.shape), np.empty(active.shape, dtype=np.uint8))
         table = translation_table(cpu, tail)
         fill_calm(active, float(scale * PAGE_BYTES), table, slowdown_edges(), calm.overhead, calm.bin)
-        return TouchStore(schedule, drawn.keys, drift_per_tick, calm)
+        return calm
+
+    def _build_touches(self, seed: int, replicate: int, scale: int, tail: str) -> TouchStore:
+        return TouchStore(self._touch_law(seed, replicate, scale, tail))
+
+    def _touch_law(self, seed: int, replicate: int, scale: int, tail: str) -> TouchLaw:
+        drawn = self._replicate(seed, replicate)
+        drift_per_tick = load_law(tail).drift_per_day * drawn.demand.tick_s / SECONDS_PER_DAY
+        return TouchLaw(self._schedule(seed, replicate, scale, tail), drawn.keys, drift_per_tick)
 
     def _build_pages(
         self, seed: int, replicate: int, scale: int, workload: WorkloadSpec, compressible_fraction: float
     ) -> FleetPages:
-        schedule = self._schedule(seed, replicate, scale, workload.tail)
+        drawn = self._drawn_pages(seed, replicate, scale, workload, compressible_fraction)
+        return drawn.take(np.arange(len(self._source.vms)))
+
+    def _drawn_pages(
+        self, seed: int, replicate: int, scale: int, workload: WorkloadSpec, compressible_fraction: float
+    ) -> DrawnPages:
         keys = self._replicate(seed, replicate).keys
-        return build_fleet_pages(self._source.vms, keys, schedule.n_pages, workload, compressible_fraction)
+        n_pages = self._schedule(seed, replicate, scale, workload.tail).n_pages
+        return DrawnPages(self._source.vms, keys, n_pages, workload, compressible_fraction)
 
 
 def translation_table(cpu: str, tail: str) -> OverheadTable:

@@ -1,4 +1,4 @@
-"""All ticks of one host in one compiled call, in the order of the stack."""
+"""The ticks of one host in one compiled call, in the order of the stack."""
 
 from planner.kernels.account import step_account
 from planner.kernels.compiled import kernel
@@ -8,12 +8,12 @@ from planner.kernels.sharing import step_scan
 
 
 @kernel
-def simulate_host(stack, costs, translation, out):
-    """Simulate every tick of a host. Changes `stack` in place and fills `out`.
+def simulate_ticks(stack, costs, translation, out, ticks):
+    """Simulate a run of ticks, from the first to before the end. Changes `stack` in place and fills `out`.
 
-    One compiled call for all ticks: a Python step per tick would cost more than the model.
+    One compiled call for many ticks: a Python step per tick would cost more than the model.
     """
-    for tick in range(stack.plan.granted.shape[1]):
+    for tick in range(ticks[0], ticks[1]):
         simulate_tick(stack, costs, translation, out, tick)
 
 

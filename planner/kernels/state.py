@@ -140,8 +140,16 @@ class TouchProcess(NamedTuple):
     drift_per_tick: float  # share of granted pages that get a new rank
 
 
+class VmDemand(NamedTuple):
+    """Demand of one VM as its touches need it."""
+
+    key: np.uint32  # draw key
+    clock: np.ndarray  # uint32, shape (n_ticks,), touch clock at the end of each tick
+    granted: np.ndarray  # int32, shape (n_ticks,), pages touched since power-on; -1 = off. A fall is a restart.
+
+
 class TouchScratch(NamedTuple):
-    """Work arrays of `draw_touches`, one entry per page of the VM."""
+    """State of one VM's touches between ticks, one entry per page of the VM."""
 
     due: np.ndarray  # uint32, touch clock at which the page is touched next
     rank: np.ndarray  # int32, popularity rank, 0 = hottest

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.kernels.draws import build_exponential_table, draw_u32
-from planner.kernels.state import N_STRATA, TouchProcess, TouchScratch
+from planner.kernels.state import N_STRATA, TouchProcess, TouchScratch, VmDemand
 from planner.kernels.touches import draw_touches
 from planner.workload.fleet import Demand, VmTable
 from planner.workload.popularity import PopularityLaw
@@ -16,23 +16,30 @@ from tests.oracles import draws as oracle
 MIB = 2**20
 
 
-def run_kernel(key, clock, granted, n_pages, process):
+def run_kernel(key, clock, granted, n_pages, process, piece=1 << 30):
+    """Draw all touches, `piece` ticks at a time; every piece in a buffer that is overwritten by the next."""
     scratch = TouchScratch(np.zeros(n_pages, np.uint32), np.zeros(n_pages, np.int32))
     start = np.zeros(clock.size + 1, np.int64)
     page = np.empty(n_pages * clock.size + n_pages, np.int32)
-    assert draw_touches(np.uint32(key), clock, granted, process, scratch, page, start)
-    return [page[start[t] : start[t + 1]].tolist() for t in range(clock.size)]
+    demand = VmDemand(np.uint32(key), clock, granted)
+    by_tick = []
+    for first in range(0, clock.size, piece):
+        end = min(first + piece, clock.size)
+        assert draw_touches(demand, (first, end), process, scratch, 0, page, start) == end
+        by_tick += [page[start[t] : start[t + 1]].tolist() for t in range(first, end)]
+    return by_tick
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     key=st.integers(0, 2**32 - 1),
-    n_pages=st.integers(1, 60),
+    n_pages=st.integers(1, 150),
     seed=st.integers(0, 1000),
     alpha=st.sampled_from([0.5, 1.3, 3.0]),
     drift=st.sampled_from([0.0, 0.01, 0.5]),
+    piece=st.sampled_from([1, 2, 7, 30]),
 )
-def test_touches_equal_oracle(key, n_pages, seed, alpha, drift):
+def test_touches_equal_oracle(key, n_pages, seed, alpha, drift, piece):
     rng = np.random.default_rng(seed)
     n_ticks = 30
     clock = np.cumsum(rng.exponential(2.0**31 / 60, n_ticks)).astype(np.uint32)
@@ -41,7 +48,7 @@ def test_touches_equal_oracle(key, n_pages, seed, alpha, drift):
     gap = ((np.arange(N_STRATA) + 0.5) / N_STRATA) ** alpha
     table = build_exponential_table()
     unit = 2.0**28
-    fast = run_kernel(key, clock, granted, n_pages, TouchProcess(gap, table, unit, drift))
+    fast = run_kernel(key, clock, granted, n_pages, TouchProcess(gap, table, unit, drift), piece)
     slow = oracle.touches(key, clock.tolist(), granted.tolist(), n_pages, gap.tolist(), table.tolist(), unit, drift)
     assert fast == slow
 

@@ -9,7 +9,7 @@ from planner.config.spec import SloSpec, VmSpec, WorkloadSpec
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.results import slo_broken_ticks
 from planner.host.simulator import HostSim, translation_table
-from planner.kernels.host_loop import simulate_host
+from planner.kernels.host_loop import simulate_ticks
 from planner.schema import HOST_COLUMNS, TIMELINE_COLUMNS, VM_COLUMNS
 from planner.workload.fleet import Demand
 from planner.workload.generated import GeneratedSource
@@ -178,11 +178,13 @@ def test_quiet_short_cut_gives_what_the_full_run_gives(source):
     stack, costs, quiet = sim.prepare(problem)
     assert stack.knobs.is_quiet
     table = translation_table("sapphire-rapids", "middle")
-    simulate_host(stack, costs, table, quiet)
+    ticks = (0, quiet.timeline.shape[0])
+    simulate_ticks(stack, costs, table, quiet, ticks)
     full_stack, costs, full = sim.prepare(problem)
-    touches = sim._touches(3, 0, 4096, "middle", "sapphire-rapids").plan(np.arange(N_VMS), is_quiet=False)
+    calm = sim._calm(3, 0, 4096, "middle", "sapphire-rapids")
+    touches = sim._touches(3, 0, 4096, "middle").plan(np.arange(N_VMS), False, calm)
     full_stack = full_stack._replace(knobs=full_stack.knobs._replace(is_quiet=False), plan=touches)
-    simulate_host(full_stack, costs, table, full)
+    simulate_ticks(full_stack, costs, table, full, ticks)
     for name in ("timeline", "vm_sums", "vm_peaks", "vm_times", "slowdown_counts"):
         assert np.array_equal(getattr(quiet, name), getattr(full, name)), name
 

@@ -1,0 +1,158 @@
+"""What the pages of a VM hold when first touched: kind of content, guest class, compressibility, by hash of the page.
+
+Draws are stratified: of each 64 neighbouring pages exactly one falls into each 64th of the range. So a coarse sample
+holds as much of each kind as the memory that it stands for, to a page in 64, and that at every popularity.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from planner.kernels.compiled import kernel, small_kernel
+from planner.kernels.draws import draw_u32
+from planner.kernels.state import GUEST_ANON, GUEST_CACHE, GUEST_FREE, GUEST_KERNEL, NO_CONTENT
+
+ZERO_KEY = 0
+"""Key of pages that hold nothing but zeros."""
+
+SELF_SHARED_COPIES = 3
+"""Copies of a page that is duplicated within its VM. Sharing such pages gives back 2/3 of them; measured sites gave
+back 0.64 to 0.77 of what they shared (Waldspurger, OSDI 2002, figure 5)."""
+
+PURPOSE_CONTENT, PURPOSE_GUEST, PURPOSE_COMPRESS = 11, 12, 13
+PURPOSE_STRATUM = 70
+
+_GROUP_BITS = 6
+_GROUP = 1 << _GROUP_BITS
+
+
+class PageKinds(NamedTuple):
+    """Upper ends of the ranges of draws, 0 to 2**32, that make a page of each kind."""
+
+    zero_below: float
+    self_below: float
+    image_below: float
+    free_below: float
+    cache_below: float
+    kernel_below: float
+    compressible_below: float
+
+
+class FirstKeys(NamedTuple):
+    """First content keys of one VM: of contents of its own and of its image; `has_image` is 0 without an image."""
+
+    own: int
+    image: int
+    has_image: int
+
+
+@small_kernel
+def draw_stratified(vm_key, page, purpose):
+    """Draw a 32-bit number for a page: uniform, and each 64th of the range once among 64 neighbouring pages."""
+    # Two rounds of multiplying by an odd number and folding are a permutation of 64 places; the group draws it.
+    order = draw_u32(vm_key, page >> _GROUP_BITS, purpose, PURPOSE_STRATUM)
+    place = np.uint32(np.uint32(page) & np.uint32(_GROUP - 1))
+    for shift in (np.uint32(0), np.uint32(13)):
+        bits = np.uint32(order >> shift)
+        place = np.uint32(np.uint32(place * np.uint32(bits | np.uint32(1))) + np.uint32(bits >> np.uint32(6)))
+        place = np.uint32(place & np.uint32(_GROUP - 1))
+        place = np.uint32(place ^ np.uint32(place >> np.uint32(3)))
+    within = np.uint32(draw_u32(vm_key, page, 0, purpose) >> np.uint32(_GROUP_BITS))
+    return np.uint32(np.uint32(place << np.uint32(32 - _GROUP_BITS)) | within)
+
+
+@kernel
+def count_contents(vm_key, n_pages, kinds):
+    """Count a VM's pages that are duplicated within it, and those common to its image."""
+    n_self, n_image = 0, 0
+    for page in range(n_pages):
+        draw = float(draw_stratified(vm_key, page, PURPOSE_CONTENT))
+        n_self += kinds.zero_below <= draw < kinds.self_below
+        n_image += kinds.self_below <= draw < kinds.image_below
+    return n_self, n_image
+
+
+@kernel
+def fill_pages(vm_key, kinds, first, content_key, guest_class, is_compressible):
+    """Fill what the pages of one VM hold. Fills the last three arguments.
+
+    Parameters
+    ----------
+    vm_key : uint32
+        Draw key of the VM.
+    kinds : PageKinds
+    first : FirstKeys
+    content_key : int32 array, shape (n_pages,)
+        NO_CONTENT for content of one page alone, ZERO_KEY, or the key of a content that several pages hold.
+    guest_class, is_compressible : uint8 array, shape (n_pages,)
+    """
+    n_self, n_image = 0, 0
+    for page in range(content_key.size):
+        draw = float(draw_stratified(vm_key, page, PURPOSE_CONTENT))
+        content_key[page] = NO_CONTENT
+        if draw < kinds.zero_below:
+            content_key[page] = ZERO_KEY
+        elif draw < kinds.self_below:
+            content_key[page] = first.own + n_self // SELF_SHARED_COPIES
+            n_self += 1
+        elif draw < kinds.image_below and first.has_image:
+            content_key[page] = first.image + n_image
+            n_image += 1
+        guest = float(draw_stratified(vm_key, page, PURPOSE_GUEST))
+        guest_class[page] = GUEST_ANON
+        if guest < kinds.free_below:
+            guest_class[page] = GUEST_FREE
+        elif guest < kinds.cache_below:
+            guest_class[page] = GUEST_CACHE
+        elif guest < kinds.kernel_below:
+            guest_class[page] = GUEST_KERNEL
+        compress = float(draw_stratified(vm_key, page, PURPOSE_COMPRESS))
+        is_compressible[page] = np.uint8(compress < kinds.compressible_below)
+
+
+@kernel
+def number_contents(content, start, is_salted, seen, number, out_zero):
+    """Give numbers from 0 on to contents that can be shared: zeros, and what several pages of a scope hold. In place.
+
+    Parameters
+    ----------
+    content : int32 array, shape (n_pages,)
+        Content keys; becomes content numbers, NO_CONTENT where nothing can be shared.
+    start : int64 array, shape (n_vms + 1,)
+        First page of each VM.
+    is_salted : bool
+        Whether each VM is a scope of its own; else the host is one.
+    seen : int32 array, shape (n_keys,)
+        Work array of zeros; left as it was.
+    number : int32 array, shape (n_keys,)
+        Work array of NO_CONTENT.
+    out_zero : int64 array, shape (n_vms,)
+        Filled with the number of the zero page in the scope that starts at this VM, NO_CONTENT where there is none.
+
+    Returns
+    -------
+    int
+        How many numbers were given.
+    """
+    n_vms = start.size - 1
+    n_numbers = 0
+    out_zero[:] = NO_CONTENT
+    for v in range(n_vms if is_salted else min(n_vms, 1)):
+        first_number = n_numbers
+        first, end = start[v], start[v + 1] if is_salted else start[n_vms]
+        for i in range(first, end):
+            if content[i] >= 0:
+                seen[content[i]] += 1
+        for i in range(first, end):
+            key = content[i]
+            if key < 0:
+                continue
+            if number[key] < first_number and (seen[key] > 1 or key == ZERO_KEY):
+                # Only the first page of a content comes here, so `seen` is still whole.
+                number[key] = n_numbers
+                n_numbers += 1
+            seen[key] -= 1
+            content[i] = number[key] if number[key] >= first_number else NO_CONTENT
+        if number.size > 0 and number[ZERO_KEY] >= first_number:
+            out_zero[v] = number[ZERO_KEY]
+    return n_numbers
