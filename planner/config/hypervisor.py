@@ -37,14 +37,24 @@ class BallooningSpec(_Spec):
 
 
 class CompressionSpec(_Spec):
-    """Compression cache in front of the swap device."""
+    """Compression in front of the swap device. A host whose swap device is `zram` compresses without it."""
 
     enabled: bool = Field(default=True, description="Whether pages are compressed before they are swapped")
+    kind: Literal["esxi", "zswap"] = Field(
+        default="esxi", description="A cache for each VM (ESXi), or one pool for the host (zswap)"
+    )
     max_fraction: Fraction = Field(
-        default=0.10, ge=0, le=1, description="Cache cap, of the VM's memory (Mem.MemZipMaxPct)"
+        default=0.10, ge=0, le=1,
+        description="Cap: of the VM's memory (esxi, Mem.MemZipMaxPct), of the host's RAM (zswap, max_pool_percent)",
+    )  # fmt: skip
+    accept_fraction: Fraction = Field(
+        default=0.9, gt=0, le=1, description="zswap: a full pool is written back down to this share of its cap"
     )
     compressible_fraction: Fraction = Field(
         default=0.5, ge=0, le=1, description="Share of pages that fit in half a page; assumption, workload-dependent"
+    )
+    quarter_fraction: Fraction = Field(
+        default=0.2, ge=0, le=1, description="... in a quarter of a page, those counted in the share above, too"
     )
     decompress: Seconds = Field(default=20e-6, ge=0, description="Time to decompress a page")
 

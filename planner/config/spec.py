@@ -42,6 +42,10 @@ class HostGroupSpec(Spec):
     )  # fmt: skip
     cpu: _CpuName = Field(default="sapphire-rapids", description="CPU preset: TLB sizes and walk costs")
     swap: _SwapDeviceName = Field(default="nvme", description="Swap device preset: latency and throughput")
+    swap_size: Bytes | None = Field(
+        default=None, ge=0,
+        description="Space for swapped pages; omitted: it never runs out (a .vswp file for each VM)",
+    )  # fmt: skip
 
     def names(self) -> tuple[str, ...]:
         """Name the hosts: a group of one keeps its name, others are numbered, padded so that names sort in order."""
@@ -55,7 +59,7 @@ class VmSpec(Spec):
     """One VM, or `count` alike, written out in the config."""
 
     name: str = Field(min_length=1, description="Name of the VM; with count > 1 the prefix of the names")
-    count: int = Field(default=1, ge=1, description="How many VMs alike")
+    count: int = Field(default=1, ge=1, le=1_000_000, description="How many VMs alike")
     memory: Bytes = Field(gt=0, description="Configured memory (vRAM)")
     vcpus: int = Field(default=2, ge=1, description="Virtual CPUs")
     granted: Fraction | None = Field(

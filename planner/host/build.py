@@ -6,6 +6,7 @@ import numpy as np
 
 from planner.host.pages import FleetPages, PageSource
 from planner.host.problem import HostProblem
+from planner.host.swap import build_swap, cache_cap_units
 from planner.host.touches import CalmTicks, TouchSource
 from planner.kernels import state
 from planner.kernels.contents import number_contents
@@ -64,14 +65,22 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
         contents=contents,
         vms=_build_vms(problem, mine, start, keys[vm_idx], tick_s),
         host=state.HostArrays(
-            totals=np.array([0, 0, 0, state.STATE_HIGH, -1, 0], dtype=np.int64),
+            totals=_initial_totals(),
             is_small=np.full(blocks.sum(), 0 if knobs.is_large else 1, dtype=np.uint8),
             block_start=np.concatenate(([0], np.cumsum(blocks))).astype(np.int64),
             victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, dtype=np.int64),
         ),
+        swap=build_swap(problem, pages.compressed_units, vm_idx.size, schedule.granted_pages.shape[1]),
         knobs=knobs,
         plan=fleet.touches.plan(vm_idx, knobs.is_quiet, fleet.calm),
     )
+
+
+def _initial_totals() -> np.ndarray:
+    totals = np.zeros(state.N_TOTALS, dtype=np.int64)
+    totals[state.TOTAL_STATE] = state.STATE_HIGH
+    totals[state.TOTAL_EXHAUSTED_TICK] = -1
+    return totals
 
 
 def _build_pages(pages: FleetPages, home_content: np.ndarray) -> state.PageArrays:
@@ -83,7 +92,6 @@ def _build_pages(pages: FleetPages, home_content: np.ndarray) -> state.PageArray
         home_content=home_content,
         guest_class=pages.guest_class,
         is_stable=np.zeros(n, dtype=np.uint8),
-        is_compressible=pages.is_compressible,
     )
 
 
@@ -130,7 +138,7 @@ def _build_vms(
         reservation=reservation.astype(np.int64),
         limit=np.maximum(1, -(-mine.vms.limit_bytes // page_bytes)).astype(np.int64),
         balloon_cap=np.where(can_balloon, cap, 0).astype(np.int64),
-        compress_cap=np.floor(2.0 * hypervisor.compression.max_fraction * n_pages).astype(np.int64),
+        compress_cap=cache_cap_units(problem, n_pages),
         inflate_per_tick=per_tick(hypervisor.ballooning.inflate),
         deflate_per_tick=per_tick(hypervisor.ballooning.deflate),
         scan_per_tick=_scan_budget(problem, n_pages, tick_s),
@@ -183,7 +191,7 @@ def _build_knobs(problem: HostProblem, vms: VmTable, granted_pages: np.ndarray, 
         is_sharing=hypervisor.page_sharing.enabled,
         is_sequential_scan=hypervisor.page_sharing.scan_order == "sequential",
         is_two_pass=hypervisor.page_sharing.two_passes,
-        is_compressing=hypervisor.compression.enabled,
+        is_compressing=hypervisor.compression.enabled and not problem.host.swap.is_ram,
         is_swapping=hypervisor.swap.enabled,
         is_lru=hypervisor.swap.victims == "lru",
         is_large=hypervisor.large_pages,

@@ -21,6 +21,7 @@ def find_violation(stack: state.Stack) -> str | None:
         _find_count_violation(stack, counts)
         or _find_frame_violation(stack, counts)
         or _find_bound_violation(stack, counts)
+        or _find_pool_violation(stack, counts)
         or _find_mapping_violation(stack)
     )
 
@@ -48,34 +49,47 @@ def _find_count_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
 
 def _find_frame_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
     private, compressed = counts[:, state.PRIVATE].sum(), counts[:, state.COMPRESSED].sum()
+    units = int(stack.swap.slot_units[stack.pages.host_class == state.COMPRESSED].astype(np.int64).sum())
     shared = stack.contents.frame_cost[stack.contents.refs > 0].sum()
     expected = {
         state.TOTAL_PRIVATE: private,
         state.TOTAL_SHARED_FRAMES: shared,
         state.TOTAL_COMPRESSED: compressed,
+        state.TOTAL_POOL_UNITS: units,
+        state.TOTAL_SWAPPED: counts[:, state.SWAPPED].sum(),
     }
     for total, value in expected.items():
         if stack.host.totals[total] != value:
             return f"total {total} is {stack.host.totals[total]}, the pages say {value}"
-    used = private + shared + (compressed + 1) // 2
+    used = private + shared + -(-units // state.UNITS_PER_PAGE)
     if used > stack.knobs.frames:
         return f"{used} frames in use of {stack.knobs.frames}"
     return None
 
 
 def _find_bound_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
-    for name, column, cap in (
-        ("compression cache", state.COMPRESSED, stack.vms.compress_cap),
-        ("balloon", state.BALLOONED, stack.vms.balloon_cap),
-    ):
-        over = counts[:, column] > cap
-        if over.any():
-            v = int(np.argmax(over))
-            return f"VM {v}: {name} of {counts[v, column]} pages above its cap of {cap[v]}"
+    over = counts[:, state.BALLOONED] > stack.vms.balloon_cap
+    if over.any():
+        v = int(np.argmax(over))
+        return f"VM {v}: balloon of {counts[v, state.BALLOONED]} pages above its cap of {stack.vms.balloon_cap[v]}"
     taken = counts[:, [state.BALLOONED, state.COMPRESSED, state.SWAPPED]].sum(axis=1)
     over = taken > counts.sum(axis=1) - stack.vms.reservation
     if over.any():
         return f"VM {int(np.argmax(over))}: reserved memory was reclaimed"
+    return None
+
+
+def _find_pool_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
+    swap, limits = stack.swap, stack.swap.limits
+    caps = stack.vms.compress_cap if not limits.is_pool_shared else np.array([limits.pool_cap])
+    if not limits.is_ram:
+        over = swap.used[: caps.size] > caps
+        if over.any():
+            pool = int(np.argmax(over))
+            return f"pool {pool} of compressed pages takes {swap.used[pool]} units, its cap is {caps[pool]}"
+    held = counts[:, state.SWAPPED].sum() + (counts[:, state.COMPRESSED].sum() if limits.is_slot_held else 0)
+    if held > limits.space:
+        return f"{held} pages on a swap device that holds {limits.space}"
     return None
 
 

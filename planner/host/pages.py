@@ -5,7 +5,7 @@ every VM is sampled at the same rate and the k-th sampled page of an image is th
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from planner.workload.fleet import VmTable
 UNIQUE_KEY = NO_CONTENT
 """Content key of a page that equals no other."""
 
-__all__ = ["UNIQUE_KEY", "ZERO_KEY", "DrawnPages", "FleetPages", "PageSource"]
+__all__ = ["UNIQUE_KEY", "ZERO_KEY", "Compressible", "DrawnPages", "FleetPages", "PageSource"]
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,14 @@ class FleetPages:
         UNIQUE_KEY, ZERO_KEY, or a key shared by all pages of equal content. A stack is built from small keys: see
         `with_small_keys`.
     guest_class : uint8 array, shape (n_pages,)
-    is_compressible : uint8 array, shape (n_pages,)
+    compressed_units : uint8 array, shape (n_pages,)
+        Size after compression, 1 to 16. [1/16 page]
     """
 
     start: np.ndarray
     content_key: np.ndarray
     guest_class: np.ndarray
-    is_compressible: np.ndarray
+    compressed_units: np.ndarray
 
     def take(self, vm_idx: np.ndarray) -> "FleetPages":
         """Return the pages of the VMs `vm_idx` (int array), in that order, copied."""
@@ -57,7 +58,7 @@ class FleetPages:
             start=_starts(np.diff(self.start)[vm_idx]),
             content_key=gather(self.content_key),
             guest_class=gather(self.guest_class),
-            is_compressible=gather(self.is_compressible),
+            compressed_units=gather(self.compressed_units),
         )
 
     def with_small_keys(self) -> "FleetPages":
@@ -66,7 +67,14 @@ class FleetPages:
         keys[self.content_key == ZERO_KEY] = ZERO_KEY
         others = (self.content_key != UNIQUE_KEY) & (self.content_key != ZERO_KEY)
         keys[others] = np.unique(self.content_key[others], return_inverse=True)[1].reshape(-1) + 1
-        return FleetPages(self.start, keys, self.guest_class, self.is_compressible)
+        return FleetPages(self.start, keys, self.guest_class, self.compressed_units)
+
+
+class Compressible(NamedTuple):
+    """Shares of pages that compress to a quarter of a page, and to half a page (those of a quarter included)."""
+
+    to_quarter: float
+    to_half: float
 
 
 class PageSource(Protocol):
@@ -90,31 +98,31 @@ class DrawnPages:
         Sampled pages of each VM.
     workload : WorkloadSpec
         Fractions of each kind of content and guest class.
-    compressible_fraction : float
-        Share of pages that compress to half a page.
+    compressible : Compressible
+        Distribution of compressed sizes.
     """
 
     vms: VmTable
     keys: np.ndarray
     n_pages: np.ndarray
     workload: WorkloadSpec
-    compressible_fraction: float
+    compressible: Compressible
 
     def take(self, vm_idx: np.ndarray) -> FleetPages:
         """Draw the pages of the VMs `vm_idx` (int array), in that order."""
-        kinds = _page_kinds(self.workload, self.compressible_fraction)
+        kinds = _page_kinds(self.workload, self.compressible)
         start = _starts(self.n_pages[vm_idx])
         drawn = FleetPages(
             start=start,
             content_key=np.empty(start[-1], dtype=np.int32),
             guest_class=np.empty(start[-1], dtype=np.uint8),
-            is_compressible=np.empty(start[-1], dtype=np.uint8),
+            compressed_units=np.empty(start[-1], dtype=np.uint8),
         )
         for row, (v, first) in enumerate(zip(vm_idx, self._first_keys(vm_idx, kinds), strict=True)):
             part = slice(start[row], start[row + 1])
             fill_pages(
                 self.keys[v], kinds, first, drawn.content_key[part], drawn.guest_class[part],
-                drawn.is_compressible[part],
+                drawn.compressed_units[part],
             )  # fmt: skip
         return drawn
 
@@ -138,14 +146,14 @@ class DrawnPages:
         return first_keys
 
 
-def _page_kinds(workload: WorkloadSpec, compressible_fraction: float) -> PageKinds:
+def _page_kinds(workload: WorkloadSpec, compressible: Compressible) -> PageKinds:
     def ends(*fractions: float) -> list[float]:
         return [float(end) * 2.0**32 for end in np.cumsum(fractions)]
 
     return PageKinds(
         *ends(workload.zero_fraction, workload.self_shared_fraction, workload.image_shared_fraction),
         *ends(workload.guest_free_fraction, workload.guest_cache_fraction, workload.guest_kernel_fraction),
-        *ends(compressible_fraction),
+        *(share * 2.0**32 for share in compressible),
     )
 
 

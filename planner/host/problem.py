@@ -19,11 +19,17 @@ class SwapDevice:
         Time to read 4 KiB at queue depth 1. [s]
     reads_per_s : float
         Sustained 4 KiB random reads. [1/s]
+    size_bytes : int or None
+        Space for swapped pages; None: it never runs out. [bytes]
+    is_ram : bool
+        Compressed RAM of the host itself (zram): swapped pages are compressed and take frames.
     """
 
     name: str
     latency_s: float
     reads_per_s: float
+    size_bytes: int | None = None
+    is_ram: bool = False
 
 
 @dataclass(frozen=True)

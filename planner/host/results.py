@@ -106,9 +106,8 @@ def host_row(out: Out, costs: Costs, slo: SloSpec) -> dict[str, Any]:
     row["consumed_bytes_mean"] = float(column("consumed_bytes").mean())
     row["free_bytes_min"] = int(column("free_bytes").min())
     row["swapped_bytes_max"] = int(column("swapped_bytes").max())
-    # Two compressed pages share a frame; an odd one out has a frame to itself.
-    compressed_frames = -(-column("compressed_bytes") // int(2 * costs.page_bytes)) * int(costs.page_bytes)
-    row["compressed_saved_bytes_mean"] = float((column("compressed_bytes") - compressed_frames).mean())
+    compressed_saved = column("compressed_bytes") - column("compressed_held_bytes")
+    row["compressed_saved_bytes_mean"] = float(compressed_saved.mean())
     row |= _rates(column("swap_in_bytes"), costs.tick_s)
     row["swap_out_bytes_per_s_mean"] = float(column("swap_out_bytes").mean() / costs.tick_s)
     row["guest_paging_bytes_per_s_mean"] = float(column("guest_paging_bytes").mean() / costs.tick_s)

@@ -12,7 +12,7 @@ from planner.errors import InvariantError
 from planner.host.build import FleetState, build_stack
 from planner.host.costs import build_costs
 from planner.host.invariants import find_violation
-from planner.host.pages import DrawnPages, FleetPages, PageSource
+from planner.host.pages import Compressible, DrawnPages, FleetPages, PageSource
 from planner.host.problem import HostProblem, HostResult
 from planner.host.results import build_out, host_row, slowdown_edges, timeline_bytes, vm_rows
 from planner.host.touches import CalmTicks, TouchLaw, TouchStore, TouchStream
@@ -135,10 +135,11 @@ class HostSim:
 
     def _page_source(self, problem: HostProblem) -> PageSource:
         seed, replicate, scale, workload = problem.seed, problem.replicate, problem.page_scale, problem.workload
-        fraction = problem.hypervisor.compression.compressible_fraction
+        compression = problem.hypervisor.compression
+        sizes = Compressible(compression.quarter_fraction, compression.compressible_fraction)
         if self._schedule(seed, replicate, scale, workload.tail).n_pages.sum() > MOST_KEPT_PAGES:
-            return self._drawn_pages(seed, replicate, scale, workload, fraction)
-        return self._pages(seed, replicate, scale, workload, fraction)
+            return self._drawn_pages(seed, replicate, scale, workload, sizes)
+        return self._pages(seed, replicate, scale, workload, sizes)
 
     def _draw_replicate(self, seed: int, replicate: int) -> _Replicate:
         return _Replicate(self._source.demand(replicate), vm_keys(seed, replicate, self._source.vms.names))
@@ -163,17 +164,17 @@ class HostSim:
         return TouchLaw(self._schedule(seed, replicate, scale, tail), drawn.keys, drift_per_tick)
 
     def _build_pages(
-        self, seed: int, replicate: int, scale: int, workload: WorkloadSpec, compressible_fraction: float
+        self, seed: int, replicate: int, scale: int, workload: WorkloadSpec, compressible: Compressible
     ) -> FleetPages:
-        drawn = self._drawn_pages(seed, replicate, scale, workload, compressible_fraction)
+        drawn = self._drawn_pages(seed, replicate, scale, workload, compressible)
         return drawn.take(np.arange(len(self._source.vms)))
 
     def _drawn_pages(
-        self, seed: int, replicate: int, scale: int, workload: WorkloadSpec, compressible_fraction: float
+        self, seed: int, replicate: int, scale: int, workload: WorkloadSpec, compressible: Compressible
     ) -> DrawnPages:
         keys = self._replicate(seed, replicate).keys
         n_pages = self._schedule(seed, replicate, scale, workload.tail).n_pages
-        return DrawnPages(self._source.vms, keys, n_pages, workload, compressible_fraction)
+        return DrawnPages(self._source.vms, keys, n_pages, workload, compressible)
 
 
 def translation_table(cpu: str, tail: str) -> OverheadTable:

@@ -11,7 +11,7 @@ import numpy as np
 
 from planner.kernels import timeline
 from planner.kernels.compiled import kernel, small_kernel
-from planner.kernels.frames import free_frames
+from planner.kernels.frames import free_frames, pool_frames
 from planner.kernels.overhead import interpolate_overhead
 from planner.kernels.state import (
     BALLOONED,
@@ -33,6 +33,7 @@ from planner.kernels.state import (
     TOTAL_PRIVATE,
     TOTAL_SHARED_FRAMES,
     TOTAL_STATE,
+    TOTAL_SWAPPED,
 )
 
 # Columns of `Out.vm_sums`. [pages, or as named]
@@ -128,9 +129,11 @@ def _write_timeline(stack, row, tick):
     row[timeline.ACTIVE] = int(active + 0.5)
     row[timeline.FREE] = free_frames(stack)
     row[timeline.CONSUMED] = stack.knobs.frames - row[timeline.FREE]
+    row[timeline.COMPRESSED_HELD] = pool_frames(totals)
     row[timeline.SHARED_SAVED] = row[timeline.SHARED] - totals[TOTAL_SHARED_FRAMES]
     is_counted = row[timeline.PRIVATE] == totals[TOTAL_PRIVATE]
     is_counted &= row[timeline.COMPRESSED] == totals[TOTAL_COMPRESSED]
+    is_counted &= row[timeline.SWAPPED] == totals[TOTAL_SWAPPED]
     if not is_counted or row[timeline.FREE] < 0 or n_pages != n_counted:
         totals[TOTAL_BROKEN_TICKS] += 1
 

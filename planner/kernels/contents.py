@@ -1,4 +1,4 @@
-"""What the pages of a VM hold when first touched: kind of content, guest class, compressibility, by hash of the page.
+"""What the pages of a VM hold when first touched: kind of content, guest class, compressed size, by hash of the page.
 
 Draws are stratified: of each 64 neighbouring pages exactly one falls into each 64th of the range. So a coarse sample
 holds as much of each kind as the memory that it stands for, to a page in 64, and that at every popularity.
@@ -10,7 +10,7 @@ import numpy as np
 
 from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.draws import draw_u32
-from planner.kernels.state import GUEST_ANON, GUEST_CACHE, GUEST_FREE, GUEST_KERNEL, NO_CONTENT
+from planner.kernels.state import GUEST_ANON, GUEST_CACHE, GUEST_FREE, GUEST_KERNEL, NO_CONTENT, UNITS_PER_PAGE
 
 ZERO_KEY = 0
 """Key of pages that hold nothing but zeros."""
@@ -35,7 +35,8 @@ class PageKinds(NamedTuple):
     free_below: float
     cache_below: float
     kernel_below: float
-    compressible_below: float
+    quarter_below: float
+    half_below: float
 
 
 class FirstKeys(NamedTuple):
@@ -73,7 +74,7 @@ def count_contents(vm_key, n_pages, kinds):
 
 
 @kernel
-def fill_pages(vm_key, kinds, first, content_key, guest_class, is_compressible):
+def fill_pages(vm_key, kinds, first, content_key, guest_class, compressed_units):
     """Fill what the pages of one VM hold. Fills the last three arguments.
 
     Parameters
@@ -84,7 +85,7 @@ def fill_pages(vm_key, kinds, first, content_key, guest_class, is_compressible):
     first : FirstKeys
     content_key : int32 array, shape (n_pages,)
         NO_CONTENT for content of one page alone, ZERO_KEY, or the key of a content that several pages hold.
-    guest_class, is_compressible : uint8 array, shape (n_pages,)
+    guest_class, compressed_units : uint8 array, shape (n_pages,)
     """
     n_self, n_image = 0, 0
     for page in range(content_key.size):
@@ -107,7 +108,18 @@ def fill_pages(vm_key, kinds, first, content_key, guest_class, is_compressible):
         elif guest < kinds.kernel_below:
             guest_class[page] = GUEST_KERNEL
         compress = float(draw_stratified(vm_key, page, PURPOSE_COMPRESS))
-        is_compressible[page] = np.uint8(compress < kinds.compressible_below)
+        compressed_units[page] = _compressed_units(compress, kinds.quarter_below, kinds.half_below)
+
+
+@small_kernel
+def _compressed_units(draw, quarter_below, half_below):
+    """Return a size in 1/16 page; the share of pages up to a size is linear to a quarter, to half, to a whole page."""
+    quarter, half = UNITS_PER_PAGE // 4, UNITS_PER_PAGE // 2
+    if draw < quarter_below:
+        return np.uint8(1 + int(draw * quarter / quarter_below))
+    if draw < half_below:
+        return np.uint8(1 + quarter + int((draw - quarter_below) * (half - quarter) / (half_below - quarter_below)))
+    return np.uint8(1 + half + int((draw - half_below) * (UNITS_PER_PAGE - half) / (4294967296.0 - half_below)))
 
 
 @kernel

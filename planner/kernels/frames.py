@@ -5,23 +5,34 @@ the kernels of the mechanisms.
 """
 
 from planner.kernels.compiled import kernel, small_kernel
+from planner.kernels.pool import enter_pool, leave_pool
 from planner.kernels.state import (
     COMPRESSED,
     NO_CONTENT,
     PRIVATE,
     SHARED,
+    SWAPPED,
     TOTAL_COMPRESSED,
+    TOTAL_POOL_UNITS,
     TOTAL_PRIVATE,
     TOTAL_SHARED_FRAMES,
+    TOTAL_SWAPPED,
+    UNITS_PER_PAGE,
     UNTOUCHED,
 )
 
 
 @small_kernel
+def pool_frames(totals):
+    """Return the frames that compressed pages take together."""
+    return (totals[TOTAL_POOL_UNITS] + UNITS_PER_PAGE - 1) // UNITS_PER_PAGE
+
+
+@small_kernel
 def free_frames(stack):
-    """Return the frames that no page uses; two compressed pages share one."""
+    """Return the frames that no page uses."""
     totals = stack.host.totals
-    used = totals[TOTAL_PRIVATE] + totals[TOTAL_SHARED_FRAMES] + (totals[TOTAL_COMPRESSED] + 1) // 2
+    used = totals[TOTAL_PRIVATE] + totals[TOTAL_SHARED_FRAMES] + pool_frames(totals)
     return stack.knobs.frames - used
 
 
@@ -41,6 +52,9 @@ def move_page(stack, v, i, new_class):
             totals[TOTAL_SHARED_FRAMES] -= contents.frame_cost[content]
     elif old_class == COMPRESSED:
         totals[TOTAL_COMPRESSED] -= 1
+        leave_pool(stack, v, i)
+    elif old_class == SWAPPED:
+        totals[TOTAL_SWAPPED] -= 1
 
     if new_class == PRIVATE:
         totals[TOTAL_PRIVATE] += 1
@@ -50,11 +64,27 @@ def move_page(stack, v, i, new_class):
         contents.refs[content] += 1
     elif new_class == COMPRESSED:
         totals[TOTAL_COMPRESSED] += 1
+        enter_pool(stack, v, i)
+    elif new_class == SWAPPED:
+        totals[TOTAL_SWAPPED] += 1
 
     counts = stack.vms.counts
     counts[v, old_class] -= 1
     counts[v, new_class] += 1
     pages.host_class[i] = new_class
+
+
+@kernel
+def vm_of(stack, i):
+    """Return the VM that owns page `i`, by bisection of the page ranges."""
+    low, high = 0, stack.vms.key.size - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if stack.vms.start[middle] <= i:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 @small_kernel

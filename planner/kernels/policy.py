@@ -7,6 +7,7 @@ bounds pay the same adjusted price S / (P (f + k (1 - f))). It is solved for the
 import math
 
 from planner.kernels.compiled import kernel
+from planner.kernels.frames import pool_frames
 from planner.kernels.state import (
     SHARED,
     STATE_CLEAR,
@@ -57,7 +58,7 @@ def update_state(stack, free):
 def guest_page_supply(stack):
     """Return how many guest pages the host can back while it keeps minFree: sharing and compression add to it."""
     totals = stack.host.totals
-    saved = -totals[TOTAL_SHARED_FRAMES] + totals[TOTAL_COMPRESSED] - (totals[TOTAL_COMPRESSED] + 1) // 2
+    saved = totals[TOTAL_COMPRESSED] - pool_frames(totals) - totals[TOTAL_SHARED_FRAMES]
     for v in range(stack.vms.key.size):
         saved += stack.vms.counts[v, SHARED]
     return stack.knobs.frames - stack.knobs.min_free + saved

@@ -8,7 +8,7 @@ import math
 
 from planner.kernels.compiled import kernel
 from planner.kernels.draws import PURPOSE_SCAN, draw_u32
-from planner.kernels.frames import break_block, free_frames, move_page
+from planner.kernels.frames import break_block, free_frames, move_page, vm_of
 from planner.kernels.state import NO_CONTENT, PRIVATE, SHARED
 
 
@@ -28,25 +28,12 @@ def try_share(stack, v, i):
         if partner < 0 or partner == i:
             contents.hint[content] = i
             return False
-        partner_vm = _vm_of(stack, partner)
+        partner_vm = vm_of(stack, partner)
         break_block(stack, partner_vm, partner)
         move_page(stack, partner_vm, partner, SHARED)
     break_block(stack, v, i)
     move_page(stack, v, i, SHARED)
     return True
-
-
-@kernel
-def _vm_of(stack, i):
-    """Return the VM that owns page `i`, by bisection of the page ranges."""
-    low, high = 0, stack.vms.key.size - 1
-    while low < high:
-        middle = (low + high + 1) // 2
-        if stack.vms.start[middle] <= i:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 @kernel

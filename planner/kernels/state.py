@@ -15,7 +15,7 @@ PRIVATE = 1  # has a frame of its own
 SHARED = 2  # mapped to a frame shared by content
 BALLOONED = 3  # in the guest's balloon, no frame
 EVICTED = 4  # left a deflated balloon: content dropped or on the guest's own disk, no frame
-COMPRESSED = 5  # in the compression cache, half a frame
+COMPRESSED = 5  # compressed in RAM, a part of a frame
 SWAPPED = 6  # on the host's swap device, no frame
 N_CLASSES = 7
 
@@ -36,7 +36,9 @@ TOTAL_COMPRESSED = 2
 TOTAL_STATE = 3  # memory state, not pages
 TOTAL_EXHAUSTED_TICK = 4  # last tick in which reclaim found nothing more to take
 TOTAL_BROKEN_TICKS = 5  # ticks after which the books did not balance: always 0, or there is a bug
-N_TOTALS = 6
+TOTAL_POOL_UNITS = 6  # room that compressed pages take [1/16 page]
+TOTAL_SWAPPED = 7
+N_TOTALS = 8
 N_AGE_BUCKETS = 16
 
 # Columns of `VmArrays.tick`: what happened to a VM within the tick. [pages]
@@ -49,6 +51,9 @@ TICK_COW = 5
 TICK_DENIED = 6
 TICK_INFLATED = 7
 N_TICK = 8
+
+UNITS_PER_PAGE = 16
+"""Sizes of compressed pages are counted in sixteenths of a page: 256 bytes of 4 KiB."""
 
 NO_CONTENT = -1
 N_STRATA = 1024
@@ -64,7 +69,6 @@ class PageArrays(NamedTuple):
     home_content: np.ndarray  # int32, content at first touch
     guest_class: np.ndarray  # uint8
     is_stable: np.ndarray  # uint8, unchanged since the last scan
-    is_compressible: np.ndarray  # uint8
 
 
 class ContentArrays(NamedTuple):
@@ -84,7 +88,7 @@ class VmArrays(NamedTuple):
     reservation: np.ndarray  # int64 [pages]
     limit: np.ndarray  # int64 [pages]
     balloon_cap: np.ndarray  # int64 [pages], 0 without driver or with ballooning off
-    compress_cap: np.ndarray  # int64 [pages]
+    compress_cap: np.ndarray  # int64 [1/16 page], room of the VM's own compression cache
     inflate_per_tick: np.ndarray  # int64 [pages]
     deflate_per_tick: np.ndarray  # int64 [pages]
     scan_per_tick: np.ndarray  # float64 [pages]
@@ -104,6 +108,39 @@ class HostArrays(NamedTuple):
     is_small: np.ndarray  # uint8, per block: mapped with 4 KiB pages
     block_start: np.ndarray  # int64, shape (n_vms + 1,), first block of each VM
     victim_counts: np.ndarray  # int64, shape (N_GUEST_CLASSES * N_AGE_BUCKETS,), scratch of the victim searches
+
+
+class SwapLimits(NamedTuple):
+    """Scalars of compression and swap space: space in pages, pools in 1/16 page."""
+
+    space: int  # pages that the swap device holds
+    pool_cap: int  # most that the host's pool of compressed pages may take
+    pool_accept: int  # a full pool is written back down to this
+    is_pool_shared: bool  # one pool for the host (zswap, zram), not a cache for each VM (ESXi)
+    is_slot_held: bool  # a compressed page keeps its place on the swap device (zswap, zram)
+    is_ram: bool  # the swap device is compressed RAM (zram)
+
+
+class SwapArrays(NamedTuple):
+    """Compressed pages in order of their age, and the queue of least recently used pages.
+
+    A pool is a doubly linked list: `older`, `newer`, `oldest` and `newest` hold page + 1, 0 = none, so that pages never
+    compressed take no memory.
+    """
+
+    slot_units: np.ndarray  # uint8 per page, room it takes when compressed [1/16 page]; UNITS_PER_PAGE: gains nothing
+    older: np.ndarray  # int32 per page
+    newer: np.ndarray  # int32 per page
+    oldest: np.ndarray  # int32, shape (n_vms,); a shared pool is the first
+    newest: np.ndarray  # int32, shape (n_vms,)
+    used: np.ndarray  # int64, shape (n_vms,), room that the pool takes [1/16 page]
+    queue: np.ndarray  # int32, pages to take next, coldest first
+    queue_state: np.ndarray  # int64, shape (3,): next entry, end, last touch up to which entries hold
+    place: np.ndarray  # int64, shape (n_ticks + 1,), scratch of the sort by last touch
+    limits: SwapLimits
+
+
+QUEUE_NEXT, QUEUE_END, QUEUE_CUTOFF = 0, 1, 2
 
 
 class Knobs(NamedTuple):
@@ -179,5 +216,6 @@ class Stack(NamedTuple):
     contents: ContentArrays
     vms: VmArrays
     host: HostArrays
+    swap: SwapArrays
     knobs: Knobs
     plan: DemandPlan

@@ -1,21 +1,16 @@
 """Host-level paging: choose victims, then share, compress or swap each. Reserved memory is never taken.
 
-Victims are random within VMs above their target (ESXi) or the host's least recently used pages (Linux). Only pages
-with a frame of their own are taken. Not modelled: replacement inside the compression cache, clustering of writes.
+Victims are random within VMs above their target (ESXi) or the host's least recently used pages (Linux, `victims.py`).
+Only pages with a frame of their own are taken. Not modelled: clustering of writes.
 """
 
 from planner.kernels.compiled import kernel, small_kernel
-from planner.kernels.draws import PURPOSE_TIE, PURPOSE_VICTIM, draw_u32
-from planner.kernels.frames import break_block, free_frames, move_page
+from planner.kernels.compression import make_room, space_left
+from planner.kernels.draws import PURPOSE_VICTIM, draw_u32
+from planner.kernels.frames import break_block, free_frames, move_page, vm_of
 from planner.kernels.sharing import try_share
-from planner.kernels.state import (
-    COMPRESSED,
-    N_AGE_BUCKETS,
-    PRIVATE,
-    SHARED,
-    SWAPPED,
-    TICK_SWAP_OUT,
-)
+from planner.kernels.state import COMPRESSED, PRIVATE, SHARED, SWAPPED, TICK_SWAP_OUT, UNITS_PER_PAGE
+from planner.kernels.victims import build_queue, next_victim
 
 
 @small_kernel
@@ -23,7 +18,7 @@ def _resident(vms, v):
     return vms.counts[v, PRIVATE] + vms.counts[v, SHARED]
 
 
-@small_kernel
+@kernel
 def evict_page(stack, v, i):
     """Take the frame of private page `i`: share it if its content is known, else compress, else swap. In place.
 
@@ -32,20 +27,24 @@ def evict_page(stack, v, i):
     bool
         Whether the page gave up its frame.
     """
-    knobs, vms = stack.knobs, stack.vms
+    knobs, limits = stack.knobs, stack.swap.limits
     if knobs.is_sharing and not knobs.is_two_pass and try_share(stack, v, i):
         return True
-    may_compress = knobs.is_compressing and stack.pages.is_compressible[i] == 1
-    if may_compress and vms.counts[v, COMPRESSED] < vms.compress_cap[v]:
+    units = stack.swap.slot_units[i]
+    if knobs.is_compressing and units < UNITS_PER_PAGE and make_room(stack, v, units):
         break_block(stack, v, i)
         move_page(stack, v, i, COMPRESSED)
         return True
-    if knobs.is_swapping:
-        break_block(stack, v, i)
-        move_page(stack, v, i, SWAPPED)
-        vms.tick[v, TICK_SWAP_OUT] += 1
-        return True
-    return False
+    if not knobs.is_swapping or space_left(stack) < 1:
+        return False
+    break_block(stack, v, i)
+    if limits.is_ram:
+        # As Linux does, also a page that does not compress: it goes into the device as it is, and nothing is gained.
+        move_page(stack, v, i, COMPRESSED)
+        return units < UNITS_PER_PAGE
+    move_page(stack, v, i, SWAPPED)
+    stack.vms.tick[v, TICK_SWAP_OUT] += 1
+    return True
 
 
 @kernel
@@ -104,34 +103,24 @@ def page_out_random(stack, want, tick):
 
 @kernel
 def page_out_lru(stack, want, tick):
-    """Page out about `want` frames, the host's least recently touched pages first. Changes in place."""
-    pages, buckets, counts = stack.pages, stack.plan.age_bucket, stack.host.victim_counts
+    """Page out about `want` frames, the host's least recently touched pages first. Changes in place.
+
+    Gives up where no page of a whole new queue could go anywhere.
+    """
+    vms = stack.vms
     goal = free_frames(stack) + want
-    counts[:] = 0
-    for i in range(stack.vms.start[stack.vms.key.size]):
-        if pages.host_class[i] == PRIVATE:
-            counts[buckets[tick - pages.last_touch[i]]] += 1
-    for bucket in range(N_AGE_BUCKETS - 1, -1, -1):
-        if counts[bucket] > 0 and free_frames(stack) < goal:
-            _page_out_bucket(stack, bucket, goal, tick)
-
-
-@kernel
-def _page_out_bucket(stack, bucket, goal, tick):
-    # Equally old pages are taken from a random VM and page on: pages are numbered by popularity.
-    vms, pages, buckets = stack.vms, stack.pages, stack.plan.age_bucket
-    n_vms = vms.key.size
-    first_vm = int(draw_u32(vms.key[0], bucket, tick, PURPOSE_TIE)) % n_vms
-    for m in range(n_vms):
-        v = (first_vm + m) % n_vms
-        n_pages = vms.start[v + 1] - vms.start[v]
-        begin = int(draw_u32(vms.key[v], 0, tick, PURPOSE_TIE)) % n_pages
-        for n in range(n_pages):
-            if free_frames(stack) >= goal or _resident(vms, v) <= vms.reservation[v]:
-                break
-            i = vms.start[v] + (begin + n if begin + n < n_pages else begin + n - n_pages)
-            if pages.host_class[i] == PRIVATE and buckets[tick - pages.last_touch[i]] == bucket:
-                evict_page(stack, v, i)
+    n_taken, is_new = 0, False
+    while free_frames(stack) < goal:
+        i = next_victim(stack)
+        if i < 0:
+            if (is_new and n_taken == 0) or build_queue(stack, tick) == 0:
+                return
+            n_taken, is_new = 0, True
+            continue
+        v = vm_of(stack, i)
+        if _resident(vms, v) > vms.reservation[v]:
+            evict_page(stack, v, i)
+            n_taken += stack.pages.host_class[i] != PRIVATE
 
 
 @kernel

@@ -20,6 +20,7 @@ COLUMNS = (
     "denied",
     "small_mapped",
     "cow_break",
+    "compressed_held",
 )
 """Names without their unit; pages, but for tick and state."""
 
@@ -42,3 +43,4 @@ GUEST_PAGING = COLUMNS.index("guest_paging")
 DENIED = COLUMNS.index("denied")
 SMALL_MAPPED = COLUMNS.index("small_mapped")
 COW_BREAK = COLUMNS.index("cow_break")
+COMPRESSED_HELD = COLUMNS.index("compressed_held")

@@ -9,7 +9,7 @@ from planner.kernels.contents import PURPOSE_CONTENT, FirstKeys, PageKinds, coun
 from planner.kernels.contents import number_contents as number
 from planner.kernels.state import GUEST_FREE, NO_CONTENT
 
-KINDS = PageKinds(*(share * 2.0**32 for share in (0.125, 0.375, 0.5, 0.0625, 0.25, 0.5, 0.5)))
+KINDS = PageKinds(*(share * 2.0**32 for share in (0.125, 0.375, 0.5, 0.0625, 0.25, 0.5, 0.25, 0.5)))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**20), st.integers(0, 15))
@@ -31,14 +31,16 @@ def test_places_are_permuted_anew_in_each_group_and_uniform_within_their_range()
 
 def test_pages_hold_the_shares_asked_for():
     n_pages = 640
-    content, guest, compressible = np.empty(n_pages, np.int32), np.empty(n_pages, np.uint8), np.empty(n_pages, np.uint8)
-    fill_pages(np.uint32(3), KINDS, FirstKeys(1, 100, 1), content, guest, compressible)
+    content, guest, size = np.empty(n_pages, np.int32), np.empty(n_pages, np.uint8), np.empty(n_pages, np.uint8)
+    fill_pages(np.uint32(3), KINDS, FirstKeys(1, 100, 1), content, guest, size)
     # Shares are whole numbers of 64ths, so every group of 64 has exactly 8 zero, 16 duplicated and 8 common pages,
     # 4 pages of free guest memory, and 32 that compress.
     for first in range(0, n_pages, 64):
         rows = slice(first, first + 64)
         assert [(content[rows] == 0).sum(), (content[rows] > 0).sum()] == [8, 24]
-        assert [(guest[rows] == GUEST_FREE).sum(), compressible[rows].sum()] == [4, 32]
+        assert [(guest[rows] == GUEST_FREE).sum(), (size[rows] <= 8).sum()] == [4, 32]
+    # Sizes are linear between: 64 x 0.25 pages in units 1-4, as many in 5-8, 64 x 0.5 in 9-16: 4 of each, of 640 40.
+    assert np.bincount(size, minlength=17)[1:].tolist() == [40] * 16
     # 160 duplicated pages, three copies each in order of the pages; 80 common ones, numbered on.
     own, image = content[(content > 0) & (content < 100)], content[content >= 100]
     assert own.tolist() == [1 + k // 3 for k in range(160)]
@@ -47,8 +49,8 @@ def test_pages_hold_the_shares_asked_for():
 
 
 def test_without_an_image_nothing_is_common():
-    content, guest, compressible = np.empty(640, np.int32), np.empty(640, np.uint8), np.empty(640, np.uint8)
-    fill_pages(np.uint32(3), KINDS, FirstKeys(1, 0, 0), content, guest, compressible)
+    content, guest, size = np.empty(640, np.int32), np.empty(640, np.uint8), np.empty(640, np.uint8)
+    fill_pages(np.uint32(3), KINDS, FirstKeys(1, 0, 0), content, guest, size)
     assert (content == NO_CONTENT).sum() == 640 - 80 - 160
 
 

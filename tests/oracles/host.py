@@ -18,9 +18,14 @@ __all__ = ["HELD", "Host"]
 
 
 class Host(Frames, Demand, Policy, Balloon, Paging, Sharing):
-    def __init__(self, vms, knobs, frame_cost):
+    def __init__(self, vms, knobs, limits, queue_size, frame_cost):
         self.vms = vms
         self.knobs = knobs
+        self.limits = limits
+        self.pool = []  # compressed pages of the host, oldest first: (vm, page)
+        self.queue = []  # coldest pages: (vm, page)
+        self.queue_size = queue_size
+        self.queue_cutoff = -1
         self.frame_cost = frame_cost
         self.hints = {}  # content -> (vm, page)
         self.state = 0
@@ -36,7 +41,7 @@ class Host(Frames, Demand, Policy, Balloon, Paging, Sharing):
                     number=i - first,
                     home_content=None if stack.pages.home_content[i] < 0 else int(stack.pages.home_content[i]),
                     guest_class=GUEST_CLASSES[stack.pages.guest_class[i]],
-                    is_compressible=bool(stack.pages.is_compressible[i]),
+                    slot_units=int(stack.swap.slot_units[i]),
                 )
                 for i in range(first, end)
             ]
@@ -59,7 +64,8 @@ class Host(Frames, Demand, Policy, Balloon, Paging, Sharing):
             if not stack.knobs.is_large:
                 vm.small_blocks = {page.number // stack.knobs.pages_per_block for page in pages}
             vms.append(vm)
-        return cls(vms, stack.knobs, [int(x) for x in stack.contents.frame_cost])
+        frame_cost = [int(x) for x in stack.contents.frame_cost]
+        return cls(vms, stack.knobs, stack.swap.limits, stack.swap.queue.size, frame_cost)
 
     def step(self, tick):
         for vm in self.vms:

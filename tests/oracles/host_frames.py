@@ -9,8 +9,13 @@ class Frames:
 
     def free(self):
         private = sum(vm.count("private") for vm in self.vms)
-        compressed = sum(vm.count("compressed") for vm in self.vms)
-        return self.knobs.frames - private - self.shared_frames() - math.ceil(compressed / 2)
+        return self.knobs.frames - private - self.shared_frames() - self.pool_frames()
+
+    def pool_frames(self):
+        return math.ceil(self.pool_units(self.vms) / 16)
+
+    def pool_units(self, vms):
+        return sum(page.slot_units for vm in vms for page in vm.pages if page.host_class == "compressed")
 
     def shared_frames(self):
         contents = {p.content for vm in self.vms for p in vm.pages if p.host_class == "shared"}
@@ -19,6 +24,10 @@ class Frames:
     def move(self, vm, page, host_class):
         if page.host_class == "private" and self.hints.get(page.content) == (vm, page):
             del self.hints[page.content]
+        if page.host_class == "compressed":
+            self.pool = [entry for entry in self.pool if entry[1] is not page]
+        if host_class == "compressed":
+            self.pool.append((vm, page))
         page.host_class = host_class
 
     def is_small(self, vm, page):

@@ -49,27 +49,74 @@ class Paging:
             offset = (offset + stride) % period
 
     def page_out_lru(self, goal, tick):
-        bucket_of = {id(p): self.age_bucket(p, tick) for vm in self.vms for p in vm.pages if p.host_class == "private"}
-        for bucket in range(15, -1, -1):
-            first_vm = draw(self.vms[0].key, bucket, tick, 8) % len(self.vms)
-            for vm in self.vms[first_vm:] + self.vms[:first_vm]:
-                begin = draw(vm.key, 0, tick, 8) % len(vm.pages)
-                for page in vm.pages[begin:] + vm.pages[:begin]:
-                    if self.free() >= goal or vm.resident <= vm.reservation:
-                        break
-                    if page.host_class == "private" and bucket_of.get(id(page)) == bucket:
-                        self.evict(vm, page)
+        n_gone, is_new = 0, False
+        while self.free() < goal:
+            if not self.queue:
+                if is_new and n_gone == 0:
+                    return
+                self.build_queue(tick)
+                if not self.queue:
+                    return
+                n_gone, is_new = 0, True
+            vm, page = self.queue.pop(0)
+            if page.host_class != "private" or page.last_touch > self.queue_cutoff or vm.resident <= vm.reservation:
+                continue
+            self.evict(vm, page)
+            n_gone += page.host_class != "private"
+
+    def build_queue(self, tick):
+        first_vm = draw(self.vms[0].key, 0, tick, 8) % len(self.vms)
+        found = []
+        for vm in self.vms[first_vm:] + self.vms[:first_vm]:
+            if vm.granted <= 0 or vm.resident <= vm.reservation:
+                continue
+            begin = draw(vm.key, 0, tick, 8) % vm.granted
+            found += [(vm, p) for p in vm.pages[begin : vm.granted] + vm.pages[:begin] if p.host_class == "private"]
+        # Sorting is stable: equally old pages stay in this order.
+        self.queue = sorted(found, key=lambda entry: entry[1].last_touch)[: self.queue_size]
+        self.queue_cutoff = self.queue[-1][1].last_touch if self.queue else -1
 
     def evict(self, vm, page):
         if self.knobs.is_sharing and not self.knobs.is_two_pass and self.try_share(vm, page):
             return True
-        if self.knobs.is_compressing and page.is_compressible and vm.count("compressed") < vm.compress_cap:
+        if self.knobs.is_compressing and page.slot_units < 16 and self.make_room(vm, page.slot_units):
             self.break_block(vm, page)
             self.move(vm, page, "compressed")
             return True
-        if self.knobs.is_swapping:
-            self.break_block(vm, page)
-            self.move(vm, page, "swapped")
-            vm.tick["swap_out"] += 1
-            return True
-        return False
+        if not self.knobs.is_swapping or self.space_left() < 1:
+            return False
+        self.break_block(vm, page)
+        if self.limits.is_ram:
+            self.move(vm, page, "compressed")
+            return page.slot_units < 16
+        self.move(vm, page, "swapped")
+        vm.tick["swap_out"] += 1
+        return True
+
+    def space_left(self):
+        classes = ("swapped", "compressed") if self.limits.is_slot_held else ("swapped",)
+        return self.limits.space - sum(vm.count(*classes) for vm in self.vms)
+
+    def make_room(self, vm, units):
+        if self.limits.is_pool_shared:
+            if self.pool_units(self.vms) + units <= self.limits.pool_cap:
+                return self.space_left() > 0
+            while self.pool_units(self.vms) > self.limits.pool_accept and self.write_back(self.pool):
+                pass
+            return False
+        if units > vm.compress_cap:
+            return False
+        while self.pool_units([vm]) + units > vm.compress_cap:
+            if not self.write_back([entry for entry in self.pool if entry[0] is vm]):
+                return False
+        return True
+
+    def write_back(self, pool):
+        if not pool or not self.knobs.is_swapping:
+            return False
+        if not self.limits.is_slot_held and self.space_left() < 1:
+            return False
+        vm, page = pool[0]
+        self.move(vm, page, "swapped")
+        vm.tick["swap_out"] += 1
+        return True

@@ -12,7 +12,7 @@ class Page:
     number: int
     home_content: int | None
     guest_class: str
-    is_compressible: bool
+    slot_units: int
     host_class: str = "untouched"
     content: int | None = None
     last_touch: int = 0
@@ -27,7 +27,7 @@ class Vm:
     reservation: int
     limit: int
     balloon_cap: int
-    compress_cap: int
+    compress_cap: int  # in 1/16 page
     inflate_per_tick: int
     deflate_per_tick: int
     scan_per_tick: float

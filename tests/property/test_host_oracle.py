@@ -87,7 +87,16 @@ HYPERVISORS = st.fixed_dictionaries(
                 "deflate": st.sampled_from(["4 KiB/s", "1 MiB/s"]),
             }
         ),
-        "compression": st.fixed_dictionaries({"enabled": st.booleans(), "max_fraction": st.sampled_from([0.1, 0.5])}),
+        "compression": st.fixed_dictionaries(
+            {
+                "enabled": st.booleans(),
+                "kind": st.sampled_from(["esxi", "zswap"]),
+                "max_fraction": st.sampled_from([0.05, 0.1, 0.5]),
+                "accept_fraction": st.sampled_from([0.5, 0.9]),
+                "compressible_fraction": st.sampled_from([0.5, 0.9]),
+                "quarter_fraction": st.sampled_from([0.0, 0.4]),
+            }
+        ),
         "swap": st.fixed_dictionaries({"enabled": st.booleans(), "victims": st.sampled_from(["random", "lru"])}),
     }
 )
@@ -99,15 +108,21 @@ FLEETS = st.fixed_dictionaries(
         "page_scale": st.sampled_from([1, 64, 512, 4096]),
         "reserved": st.sampled_from([0.0, 0.5]),
         "limited": st.sampled_from([0.0, 0.5]),
+        "swap_share": st.sampled_from([None, None, 0.0, 0.1, 0.5]),  # swap space, of configured memory
+        "is_zram": st.sampled_from([False, False, True]),
     }
 )
+NO_SWAP_LIMIT = {"swap_share": None, "is_zram": False}
 
 
 def make_problem(fleet, hypervisor):
     page_bytes = fleet["page_scale"] * PAGE_BYTES
     source = SmallFleet(fleet["seed"], fleet["n_vms"], page_bytes, fleet)
     memory = max(int(source.vms.configured_bytes.sum() / fleet["ratio"]), int(source.vms.reservation_bytes.sum()) * 2)
-    hardware = HostHardware("host", memory + page_bytes, 0, 8, "sapphire-rapids", SwapDevice("nvme", 80e-6, 5e5))
+    share = fleet["swap_share"]
+    size = None if share is None else int(source.vms.configured_bytes.sum() * share)
+    device = SwapDevice("device", 80e-6, 5e5, size, fleet["is_zram"])
+    hardware = HostHardware("host", memory + page_bytes, 0, 8, "sapphire-rapids", device)
     workload = WorkloadSpec(
         zero_fraction=0.1, self_shared_fraction=0.3, image_shared_fraction=0.3, shared_write_fraction=0.2
     )
@@ -171,7 +186,7 @@ GROWS_WHILE_RECLAIMING = {
 
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @example(
-    fleet={"seed": 0, "n_vms": 1, "ratio": 1.4, "page_scale": 1, "reserved": 0.0, "limited": 0.0},
+    fleet={"seed": 0, "n_vms": 1, "ratio": 1.4, "page_scale": 1, "reserved": 0.0, "limited": 0.0} | NO_SWAP_LIMIT,
     hypervisor=GROWS_WHILE_RECLAIMING,
 )
 @given(fleet=FLEETS, hypervisor=HYPERVISORS)

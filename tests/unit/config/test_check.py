@@ -55,6 +55,10 @@ def test_the_base_is_sound() -> None:
          "hypervisor.ballooning.max_fraction", "nothing to do though it is enabled"),
         ({"hypervisor": {"preset": "esxi-8", "compression": {"max_fraction": 0}}},
          "hypervisor.compression.max_fraction", "nothing to do though it is enabled"),
+        ({"hypervisor": {"preset": "esxi-8", "compression": {"quarter_fraction": 0.6}}},
+         "hypervisor.compression.quarter_fraction", "60 % is more than compressible_fraction (50 %)"),
+        ({"fleet/hosts": [{"name": "esx", "count": 2, "memory": "64 GiB", "cores": 8, "swap": "zram"}]},
+         "fleet.hosts[0].swap", "zram compresses pages itself"),
         ({"hypervisor": {"preset": "kvm", "state_thresholds": [1, 0.5, 0.2, 0]}},
          "hypervisor.state_thresholds", "not positive"),
         ({"workload/zero_fraction": 0.95}, "workload.zero_fraction", "makes 105 %"),  # 95 + 8.5 + 1.5

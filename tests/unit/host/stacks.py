@@ -4,8 +4,17 @@ import numpy as np
 
 from planner.kernels import state
 
+DEFAULT_LIMITS = {
+    "space": 1 << 40,
+    "pool_cap": 0,
+    "pool_accept": 0,
+    "is_pool_shared": False,
+    "is_slot_held": False,
+    "is_ram": False,
+}
 
-def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.75, n_contents=4, **knobs):
+
+def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.75, n_contents=4, limits=None, **knobs):
     """Build a stack of VMs with `n_pages` pages each, nothing granted, thresholds at 100/64/32/16 % of min_free."""
     n_pages = np.asarray(n_pages, dtype=np.int64)
     n_vms, total = n_pages.size, int(n_pages.sum())
@@ -46,7 +55,6 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
             home_content=np.full(total, state.NO_CONTENT, np.int32),
             guest_class=np.zeros(total, np.uint8),
             is_stable=np.zeros(total, np.uint8),
-            is_compressible=np.zeros(total, np.uint8),
         ),
         contents=state.ContentArrays(
             np.zeros(n_contents, np.int32), np.full(n_contents, -1, np.int32), np.ones(n_contents, np.int64)
@@ -58,7 +66,7 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
             reservation=ints(0),
             limit=n_pages.copy(),
             balloon_cap=(n_pages * 65) // 100,
-            compress_cap=n_pages // 10,
+            compress_cap=n_pages * state.UNITS_PER_PAGE // 10,
             inflate_per_tick=ints(1000),
             deflate_per_tick=ints(1000),
             scan_per_tick=np.zeros(n_vms),
@@ -71,10 +79,22 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
             scan_cursor=ints(0),
         ),
         host=state.HostArrays(
-            totals=np.array([0, 0, 0, state.STATE_HIGH, -1, 0], np.int64),
+            totals=np.where(np.arange(state.N_TOTALS) == state.TOTAL_EXHAUSTED_TICK, -1, 0),
             is_small=np.ones(total, np.uint8),
             block_start=start.copy(),
             victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, np.int64),
+        ),
+        swap=state.SwapArrays(
+            slot_units=np.full(total, state.UNITS_PER_PAGE, np.uint8),
+            older=np.zeros(total, np.int32),
+            newer=np.zeros(total, np.int32),
+            oldest=np.zeros(n_vms, np.int32),
+            newest=np.zeros(n_vms, np.int32),
+            used=np.zeros(n_vms, np.int64),
+            queue=np.zeros(total, np.int32),
+            queue_state=np.zeros(3, np.int64),
+            place=np.zeros(5000, np.int64),
+            limits=state.SwapLimits(**(DEFAULT_LIMITS | (limits or {}))),
         ),
         knobs=state.Knobs(**values),
         plan=state.DemandPlan(

@@ -55,8 +55,8 @@ def test_thresholds_are_shares_of_min_free(stack):
 def test_caps_by_vm(stack):
     # Balloon: 65 % of configured, without the reservation (1024 pages of a), none without a driver.
     assert stack.vms.balloon_cap.tolist() == [2662, 0, 333]
-    # A cache of 10 % of configured memory holds two pages a frame.
-    assert stack.vms.compress_cap.tolist() == [819, 409, 102]
+    # A cache of 10 % of configured memory, in sixteenths of a page: 1.6 x 4096, 2048 and 513.
+    assert stack.vms.compress_cap.tolist() == [6553, 3276, 820]
     assert stack.vms.reservation.tolist() == [1024, 0, 0]
     assert stack.vms.limit.tolist() == [4096, 1536, 513]
     assert stack.vms.shares.tolist() == [81920.0, 40960.0, 500.0]

@@ -40,7 +40,7 @@ def make_experiment():
         start=np.array([0, N_PAGES, 2 * N_PAGES]),
         content_key=np.concatenate([content, content]),
         guest_class=np.zeros(2 * N_PAGES, np.uint8),
-        is_compressible=np.zeros(2 * N_PAGES, np.uint8),
+        compressed_units=np.full(2 * N_PAGES, 16, np.uint8),
     )
     problem = HostProblem(
         host=HostHardware("host", 64 * MIB, 0, 2, "zen3", SwapDevice("nvme", 80e-6, 5e5)),

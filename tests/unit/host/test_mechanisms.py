@@ -119,13 +119,6 @@ def test_reserved_memory_is_never_paged_out(is_lru):
     assert stack.vms.counts[0, state.PRIVATE] == 30
 
 
-def test_lru_takes_the_coldest_pages():
-    stack = grant(build_small_stack(100, n_pages=[8], is_lru=True, is_sharing=False), 0, 8)
-    stack.pages.last_touch[:] = [100, 3, 90, 1, 100, 2, 100, 64]
-    assert page_out(stack, 3, 100) == 3
-    assert np.flatnonzero(stack.pages.host_class == state.SWAPPED).tolist() == [1, 3, 5]
-
-
 def test_random_victims_are_spread_over_the_vm():
     stack = grant(build_small_stack(5000, n_pages=[4000], is_sharing=False), 0, 4000)
     page_out(stack, 1000, 7)
@@ -134,18 +127,6 @@ def test_random_victims_are_spread_over_the_vm():
     quarters = np.bincount(taken // 1000, minlength=4)
     # 250 expected in each quarter; sd of sampling without replacement is 12.
     assert abs(quarters - 250).max() < 60
-
-
-def test_compression_takes_half_a_frame_up_to_its_cap():
-    stack = grant(build_small_stack(100, n_pages=[40], is_compressing=True, is_sharing=False), 0, 40)
-    stack.pages.is_compressible[:] = 1
-    gained = page_out(stack, 10, 1)
-    # Cap of 10 % = 4 pages, which then take 2 frames: 2 frames gained, and one for each page swapped. A frame that two
-    # compressed pages share is gained with the second of them, so one page more than asked may go.
-    assert stack.vms.counts[0, state.COMPRESSED] == 4
-    assert gained == stack.vms.counts[0, state.SWAPPED] + 2
-    assert gained in (10, 11)
-    assert find_violation(stack) is None
 
 
 def test_share_before_swap_writes_nothing_for_equal_pages():

@@ -197,9 +197,8 @@ def test_result_has_every_declared_column_and_conserves_bytes(source):
     at = {column.name: result.timeline[:, n] for n, column in enumerate(TIMELINE_COLUMNS)}
     total = at["consumed_bytes"] + at["free_bytes"]
     assert (total == total[0]).all()
-    # Frames in use: private pages, the shared ones less what sharing saves, and half a frame for a compressed page.
-    compressed_frames = -(-at["compressed_bytes"] // (2 * 4096 * 4096)) * 4096 * 4096
-    used = at["private_bytes"] + at["shared_bytes"] - at["shared_saved_bytes"] + compressed_frames
+    # Frames in use: private pages, the shared ones less what sharing saves, and what holds the compressed ones.
+    used = at["private_bytes"] + at["shared_bytes"] - at["shared_saved_bytes"] + at["compressed_held_bytes"]
     assert (used == at["consumed_bytes"]).all()
     held = sum(at[f"{name}_bytes"] for name in ("private", "shared", "compressed", "swapped", "evicted"))
     assert (held <= at["granted_bytes"]).all()
