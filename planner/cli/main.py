@@ -138,6 +138,9 @@ def check(config: ConfigPath, overrides: Overrides = None) -> None:
 def validate(
     targets: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Further targets; repeatable.")] = None,
     runs: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Measured runs; repeatable.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Measure this Linux host now, too (as root; its settings are restored).")
+    ] = False,
     only: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only targets of this name, * and ? allowed; repeatable.")
     ] = None,
@@ -148,7 +151,7 @@ def validate(
     """Hold the model against closed forms, published figures and measurements of real machines."""
     from planner.cli.validate import ValidateJob, validate_command
 
-    job = ValidateJob(tuple(targets or ()), tuple(runs or ()), tuple(only or ()), out, as_json, as_list)
+    job = ValidateJob(tuple(targets or ()), tuple(runs or ()), live, tuple(only or ()), out, as_json, as_list)
     return validate_command(job)
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from rich.console import Console
@@ -15,6 +16,8 @@ from planner.config.suggest import name_problem
 from planner.errors import EXIT_INCOMPLETE, EXIT_OK, ConfigError, InputError, Issue
 from planner.validation.base import Target
 from planner.validation.checks import load_checks
+from planner.validation.live.machine import Machine
+from planner.validation.live.measure import measure_machine
 from planner.validation.load import check_unique, load_targets, shipped_target_files
 from planner.validation.run import Outcome, row_entry, run_targets
 from planner.validation.runs.find import find_runs
@@ -29,6 +32,8 @@ class ValidateJob(NamedTuple):
     ----------
     target_files, run_folders : tuple of Path
         Targets and measured runs beside the shipped targets.
+    is_live : bool
+        Measure this machine first.
     only : tuple of str
         Names of targets, with * and ?; empty: all.
     out : Path or None
@@ -39,6 +44,7 @@ class ValidateJob(NamedTuple):
 
     target_files: tuple[Path, ...]
     run_folders: tuple[Path, ...]
+    is_live: bool
     only: tuple[str, ...]
     out: Path | None
     is_json: bool
@@ -60,7 +66,12 @@ def validate_command(job: ValidateJob) -> int:
     InputError
         A file or folder cannot be read or written.
     """
-    targets = _choose(_gather(job), job.only)
+    with TemporaryDirectory(prefix="planner-live-") as scratch:
+        return _validate(job, Path(scratch) / "live")
+
+
+def _validate(job: ValidateJob, scratch: Path) -> int:
+    targets = _choose(_gather(job, scratch), job.only)
     if job.is_list:
         print_targets(targets, _console())
         return EXIT_OK
@@ -82,10 +93,14 @@ def validate_command(job: ValidateJob) -> int:
     return EXIT_INCOMPLETE if missed else EXIT_OK
 
 
-def _gather(job: ValidateJob) -> list[Target]:
-    """Gather all targets, those that were asked for in particular first."""
+def _gather(job: ValidateJob, scratch: Path) -> list[Target]:
+    """Gather all targets, those that were asked for in particular first. Live runs are measured into `scratch`."""
     targets: list[Target] = []
-    for folder in job.run_folders:
+    folders = list(job.run_folders)
+    if job.is_live:
+        scratch.mkdir()
+        folders += [scratch] if measure_machine(Machine(), scratch, note) else []
+    for folder in folders:
         found = find_runs(folder, folder.resolve().name)
         for text in found.notes:
             note(text)
