@@ -10,7 +10,7 @@ from planner.host.swap import build_swap, cache_cap_units
 from planner.host.touches import CalmTicks, TouchSource
 from planner.kernels import state
 from planner.kernels.contents import number_contents
-from planner.units import LARGE_PAGE_BYTES, PAGE_BYTES
+from planner.units import LARGE_PAGE_BYTES, PAGE_BYTES, PAGES_PER_LARGE_PAGE
 from planner.workload.fleet import VmTable
 from planner.workload.overhead import min_free_bytes, vm_overhead_bytes
 from planner.workload.touch import TouchSchedule, count_pages
@@ -68,6 +68,7 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
             totals=_initial_totals(),
             is_small=np.full(blocks.sum(), 0 if knobs.is_large else 1, dtype=np.uint8),
             block_start=np.concatenate(([0], np.cumsum(blocks))).astype(np.int64),
+            exposure=np.zeros(n_pages.size),
             victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, dtype=np.int64),
         ),
         swap=build_swap(problem, pages.compressed_units, vm_idx.size, schedule.granted_pages.shape[1]),
@@ -187,6 +188,7 @@ def _build_knobs(problem: HostProblem, vms: VmTable, granted_pages: np.ndarray, 
         idle_cost=1.0 / (1.0 - hypervisor.idle_memory_tax),
         slow_gain=1.0 - SLOW_DECAY_PER_MIN ** (tick_s / 60.0),
         pages_per_block=max(1, LARGE_PAGE_BYTES // page_bytes),
+        scatter=PAGES_PER_LARGE_PAGE * (1.0 - 1.0 / problem.page_scale),
         shared_write_below=int(problem.workload.shared_write_fraction * 2.0**32),
         is_sharing=hypervisor.page_sharing.enabled,
         is_sequential_scan=hypervisor.page_sharing.scan_order == "sequential",

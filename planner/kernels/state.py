@@ -107,6 +107,7 @@ class HostArrays(NamedTuple):
     totals: np.ndarray  # int64, shape (N_TOTALS,)
     is_small: np.ndarray  # uint8, per block: mapped with 4 KiB pages
     block_start: np.ndarray  # int64, shape (n_vms + 1,), first block of each VM
+    exposure: np.ndarray  # float64, shape (n_vms,), pages taken at random per block since power-on, sampled pages' rest
     victim_counts: np.ndarray  # int64, shape (N_GUEST_CLASSES * N_AGE_BUCKETS,), scratch of the victim searches
 
 
@@ -144,7 +145,10 @@ QUEUE_NEXT, QUEUE_END, QUEUE_CUTOFF = 0, 1, 2
 
 
 class Knobs(NamedTuple):
-    """Scalars of the policy. Thresholds and targets in pages (frames)."""
+    """Scalars of the policy. Thresholds and targets in pages (frames).
+
+    `scatter` over granted pages is how many 4 KiB pages a sampled page stands for, less one, per 2 MiB block.
+    """
 
     frames: int
     min_free: int
@@ -157,6 +161,7 @@ class Knobs(NamedTuple):
     idle_cost: float
     slow_gain: float
     pages_per_block: int
+    scatter: float
     shared_write_below: int
     is_sharing: bool
     is_sequential_scan: bool

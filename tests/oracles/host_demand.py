@@ -13,6 +13,7 @@ class Demand:
             if self.knobs.is_large:
                 vm.small_blocks = set()
             vm.granted = 0
+            vm.exposure = 0.0
             vm.active_slow = 0.0
         if granted < 0:
             vm.granted = -1

@@ -2,6 +2,8 @@
 
 import math
 
+from tests.oracles.draws import draw
+
 
 class Frames:
     def refs(self, content):
@@ -34,7 +36,14 @@ class Frames:
         return page.number // self.knobs.pages_per_block in vm.small_blocks
 
     def break_block(self, vm, page):
+        """Break the page's block, and those in which the other pages lie that the sampled page stands for."""
         vm.small_blocks.add(page.number // self.knobs.pages_per_block)
+        if self.knobs.scatter == 0 or self.small_pages(vm) == max(vm.granted, 0):
+            return
+        vm.exposure += self.knobs.scatter / vm.granted
+        for block in range(math.ceil(vm.granted / self.knobs.pages_per_block)):
+            if draw(vm.key, block, 0, 71) >= math.exp(-vm.exposure) * 2**32:
+                vm.small_blocks.add(block)
 
     def small_pages(self, vm):
         return sum(self.is_small(vm, page) for page in vm.pages[: max(vm.granted, 0)])

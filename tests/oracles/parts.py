@@ -34,6 +34,7 @@ class Vm:
     granted_by_tick: list
     touched_by_tick: list
     small_blocks: set = field(default_factory=set)
+    exposure: float = 0.0
     granted: int = -1
     active_slow: float = 0.0
     target: int = 0

@@ -37,6 +37,7 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
         "idle_cost": 1.0 / (1.0 - idle_memory_tax),
         "slow_gain": 0.9,
         "pages_per_block": 1,
+        "scatter": 0.0,
         "shared_write_below": 0,
         "is_sharing": True,
         "is_sequential_scan": False,
@@ -82,6 +83,7 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
             totals=np.where(np.arange(state.N_TOTALS) == state.TOTAL_EXHAUSTED_TICK, -1, 0),
             is_small=np.ones(total, np.uint8),
             block_start=start.copy(),
+            exposure=np.zeros(n_vms),
             victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, np.int64),
         ),
         swap=state.SwapArrays(
