@@ -9,7 +9,16 @@ import hashlib
 
 import numpy as np
 
-STREAMS = {"inventory": 1, "demand": 2, "window": 3, "bootstrap": 4, "growth": 5, "placement": 6, "live": 7}
+STREAMS = {
+    "inventory": 1,
+    "demand": 2,
+    "window": 3,
+    "bootstrap": 4,
+    "growth": 5,
+    "placement": 6,
+    "live": 7,
+    "validation": 8,
+}
 
 
 def make_generator(root_seed: int, stream: str, replicate: int = 0, entity: str = "") -> np.random.Generator:

@@ -16,7 +16,7 @@ from planner.host.results import build_out
 from planner.host.simulator import translation_table
 from planner.host.touches import CalmTicks, VmTouches, age_buckets
 from planner.kernels.account import Costs, Out
-from planner.kernels.host_loop import simulate_tick
+from planner.kernels.host_loop import simulate_tick, simulate_ticks
 from planner.kernels.state import DemandPlan, Stack
 from planner.streams import vm_keys
 from planner.workload.fleet import VmTable
@@ -77,6 +77,10 @@ class ExperimentRun:
         for tick in range(self._n_ticks):
             simulate_tick(self.stack, self.costs, self._table, self.out, tick)
             yield tick
+
+    def run_all(self) -> None:
+        """Simulate all ticks in one compiled call: a Python step for each costs more than many a run."""
+        simulate_ticks(self.stack, self.costs, self._table, self.out, (0, self._n_ticks))
 
 
 def _fleet_state(experiment: Experiment, keys: np.ndarray) -> FleetState:

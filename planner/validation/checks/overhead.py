@@ -1,0 +1,45 @@
+"""Overhead memory of VMs by size and vCPUs, as the preset's law gives it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from planner.config.load import load_hypervisor
+from planner.units import MIB
+from planner.validation.base import Computed
+from planner.workload.fleet import VmTable
+from planner.workload.overhead import vm_overhead_bytes
+
+
+def check_vm_overhead(config: Mapping[str, Any]) -> Computed:
+    """Compute `overhead_MIB_VCPUS`, in MiB, for VMs of all `memory_mib` and `vcpus` under `preset`."""
+    hypervisor = load_hypervisor(config["preset"])
+    values: dict[str, float] = {}
+    curves: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {}
+    for vcpus in config["vcpus"]:
+        line = vm_overhead_bytes(_vms(config["memory_mib"], vcpus), hypervisor) / MIB
+        for memory_mib, overhead_mib in zip(config["memory_mib"], line, strict=True):
+            values[f"overhead_{memory_mib}_{vcpus}"] = float(overhead_mib)
+        curves[f"planner, {vcpus} vCPUs"] = (tuple(map(float, config["memory_mib"])), tuple(map(float, line)))
+    return Computed(values, curves, ("configured memory [MiB]", "overhead memory [MiB]"))
+
+
+def _vms(memory_mib: list[int], vcpus: int) -> VmTable:
+    n_vms = len(memory_mib)
+    configured = np.array(memory_mib, dtype=np.int64) * MIB
+    return VmTable(
+        names=tuple(f"vm-{n}" for n in range(n_vms)),
+        configured_bytes=configured,
+        vcpus=np.full(n_vms, vcpus),
+        groups=(None,) * n_vms,
+        images=(None,) * n_vms,
+        hosts=(None,) * n_vms,
+        shares=np.full(n_vms, 1000),
+        reservation_bytes=np.zeros(n_vms, dtype=np.int64),
+        limit_bytes=configured,
+        has_balloon_driver=np.ones(n_vms, dtype=bool),
+    )
+
+
+CHECKS = {"vm-overhead": check_vm_overhead}
