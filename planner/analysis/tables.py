@@ -19,6 +19,9 @@ CELL_FAILS = "fails"
 CELL_INFEASIBLE = "infeasible"
 GUEST_CLASSES = ("private", "shared", "ballooned", "evicted", "compressed", "swapped", "never_touched")
 
+TICK_FLOWS = ("swap_in_bytes", "swap_out_bytes", "guest_paging_bytes", "denied_bytes", "cow_break_bytes")
+"""Columns of the time line that count what happened within a tick."""
+
 
 def scenario_frame(summary: dict[str, Any]) -> pd.DataFrame:
     """Make a table of the scenarios in a summary, with columns that tell which line of the sweep each belongs to.
@@ -159,7 +162,7 @@ def thin_timeline(timeline: pd.DataFrame, most_points: int) -> pd.DataFrame:
     """
     width = -(-len(timeline) // most_points) if len(timeline) else 1
     groups = timeline.groupby(np.arange(len(timeline)) // width, sort=True)
-    worst = {"state", "swap_in_bytes", "swap_out_bytes", "guest_paging_bytes", "denied_bytes", "cow_break_bytes"}
+    worst = {"state", *TICK_FLOWS}
     how = {name: "first" if name == "tick" else "max" if name in worst else "mean" for name in timeline.columns}
     return groups.agg(how)
 

@@ -116,6 +116,25 @@ def sweep(  # noqa: PLR0913, PLR0917 (an argument is an option of the command he
 
 
 @app.command()
+def host(  # noqa: PLR0913, PLR0917 (an argument is an option of the command here)
+    config: ConfigPath,
+    name: Annotated[str, typer.Option("--host", help="Name of the host, e.g. esx-01.")],
+    exact: Annotated[bool, typer.Option("--exact", help="Simulate every 4 KiB page instead of a sample.")] = False,
+    placement: Annotated[str | None, typer.Option(help="Placement; default the config's first.")] = None,
+    ratio: Annotated[float | None, typer.Option(help="Overcommit ratio; default the config's first.")] = None,
+    replicate: Annotated[int, typer.Option(min=0, help="Replicate.")] = 0,
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="Directory to write; default reports/NAME-host-HOST.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print summary.json alone on stdout.")] = False,
+) -> int:
+    """Simulate one host of a config in full detail: time line, VMs, mechanisms, a page."""
+    from planner.cli.host import HostJob, host_command
+
+    job = HostJob(config, tuple(overrides or ()), name, placement, ratio, replicate, exact, out, as_json)
+    return host_command(job)
+
+
+@app.command()
 def report(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory that planner sweep has written.")],
     out: Annotated[Path | None, typer.Option(help="HTML file to write; default RUN_DIR/report.html.")] = None,

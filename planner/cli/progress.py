@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, TextIO
+from typing import Protocol
 
 _LINE_EVERY_S = 10.0
 
@@ -24,13 +24,13 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def show_progress(label: str, n_steps: int) -> Iterator[Stage]:
-    """Show the progress of a stage of `n_steps` steps while the block runs."""
+def show_progress(label: str, n_steps: int, steps: str = "hosts") -> Iterator[Stage]:
+    """Show the progress of a stage of `n_steps` steps, named in the plural, while the block runs."""
     if sys.stderr.isatty():
         with _bar(label, n_steps) as stage:
             yield stage
     else:
-        yield _Lines(label, n_steps, sys.stderr)
+        yield _Lines(label, n_steps, steps)
 
 
 @contextmanager
@@ -51,10 +51,10 @@ def _bar(label: str, n_steps: int) -> Iterator[Stage]:
 class _Lines:
     """Plain lines, for logs and pipes."""
 
-    def __init__(self, label: str, n_steps: int, stream: TextIO) -> None:
+    def __init__(self, label: str, n_steps: int, steps: str) -> None:
         self._label = label
         self._n_steps = n_steps
-        self._stream = stream
+        self._steps = steps
         self._n_done = 0
         self._started_s = self._last_line_s = time.monotonic()
 
@@ -66,5 +66,4 @@ class _Lines:
         self._last_line_s = now_s
         left_s = (now_s - self._started_s) / max(1, self._n_done) * (self._n_steps - self._n_done)
         left = f", about {left_s:.0f} s left" if self._n_done < self._n_steps else ""
-        self._stream.write(f"{self._label}: {self._n_done} of {self._n_steps} hosts{left}\n")
-        self._stream.flush()
+        note(f"{self._label}: {self._n_done} of {self._n_steps} {self._steps}{left}")

@@ -110,18 +110,15 @@ def warm_up(sim_factory: SimFactory, plan: Plan) -> None:
         warm_kernels(sim_factory, plan.source, plan.problems[0])
 
 
-def replay_command(job: SweepJob, scenario: Scenario, replicate: int) -> str:
-    """Write the command that simulates one scenario again, up to and including one replicate, in this process."""
+def replay_command(job: SweepJob, scenario: Scenario, replicate: int, host: str) -> str:
+    """Write the command that simulates one host of one scenario again, in this process."""
     sets = [
         *job.overrides,
         *(f"{path}={format_value(value)}" for path, value in scenario.axes.items()),
         f"workload.tail={scenario.tail}",
-        f"sweep.overcommit_ratio=[{scenario.overcommit_ratio!r}]",
-        f"sweep.placement=[{scenario.placement}]",
-        f"sweep.replicates={replicate + 1}",
-        "sweep.axes={}",
     ]
-    words = ["planner", "sweep", str(job.config_path), "--executor", "local", "--out", f"{job.out}-replay"]
+    words = ["planner", "host", str(job.config_path), "--host", host, "--placement", scenario.placement]
+    words += ["--ratio", repr(scenario.overcommit_ratio), "--replicate", str(replicate)]
     return shlex.join(words + [word for text in sets for word in ("--set", text)])
 
 
@@ -145,13 +142,14 @@ def _failures(stage: _Stage, job: SweepJob) -> list[dict[str, Any]]:
     for run in sorted_runs(stage.plan):
         outcome, placed = stage.outcomes[run.problem], stage.plan.placed[run.placed]
         if isinstance(outcome, HostFailure):
+            host = placed.hosts[run.host].hardware.name
             failures.append(
                 {
                     "scenario_id": placed.scenario.id,
                     "replicate": run.replicate,
-                    "host": placed.hosts[run.host].hardware.name,
+                    "host": host,
                     "message": outcome.message,
-                    "replay": replay_command(job, placed.scenario, run.replicate),
+                    "replay": replay_command(job, placed.scenario, run.replicate, host),
                 }
             )
     return failures

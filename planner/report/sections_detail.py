@@ -17,6 +17,9 @@ from planner.units import format_bytes, format_seconds
 _MOST_TIMELINE_POINTS = 504
 _MOST_TIMELINES = 6
 
+STATE_KEY = tuple((f"state {name}", color, "") for name, color in STATES)
+"""Legend of memory states."""
+
 
 def time_section(timelines: Mapping[str, pd.DataFrame], titles: Mapping[str, str], tick_s: float) -> Section | None:
     """Make the section with chosen hosts over time; None if no timeline was kept.
@@ -32,26 +35,28 @@ def time_section(timelines: Mapping[str, pd.DataFrame], titles: Mapping[str, str
     """
     if not timelines:
         return None
-    figures = []
-    for idx, name in enumerate(sorted(timelines)[:_MOST_TIMELINES]):
-        thinned = thin_timeline(timelines[name], _MOST_TIMELINE_POINTS)
-        width = -(-len(timelines[name]) // max(1, len(thinned)))
-        figures.append(
-            FigureBlock(
-                id=f"time-{idx}",
-                title=titles.get(name, name),
-                alt=_timeline_alt(timelines[name], tick_s),
-                caption=(
-                    f"One point is {format_seconds(width * tick_s)}: amounts are its mean, state and swap-in "
-                    "its worst tick."
-                ),
-                figure_json=figure_text(timeline_figure(thinned, tick_s)),
-                table=_state_table(f"time-{idx}-table", timelines[name], tick_s),
-            )
-        )
+    names = sorted(timelines)[:_MOST_TIMELINES]
+    figures = tuple(
+        timeline_block(f"time-{idx}", titles.get(name, name), timelines[name], tick_s) for idx, name in enumerate(names)
+    )
     lead = "The hosts under most pressure at the ratio described above and at the next one, replicate 0."
-    key = tuple((f"state {name}", color, "") for name, color in STATES)
-    return Section("time", "Host memory over time", lead, figures=tuple(figures), key=key)
+    return Section("time", "Host memory over time", lead, figures=figures, key=STATE_KEY)
+
+
+def timeline_block(block_id: str, title: str, timeline: pd.DataFrame, tick_s: float) -> FigureBlock:
+    """Make the figure of one host over time; columns `planner.schema.TIMELINE_COLUMNS`."""
+    thinned = thin_timeline(timeline, _MOST_TIMELINE_POINTS)
+    width = -(-len(timeline) // max(1, len(thinned)))
+    return FigureBlock(
+        id=block_id,
+        title=title,
+        alt=_timeline_alt(timeline, tick_s),
+        caption=(
+            f"One point is {format_seconds(width * tick_s)}: amounts are its mean, state and swap-in its worst tick."
+        ),
+        figure_json=figure_text(timeline_figure(thinned, tick_s)),
+        table=_state_table(f"{block_id}-table", timeline, tick_s),
+    )
 
 
 def slowdown_section(table: pd.DataFrame, summary: dict[str, Any], frame: pd.DataFrame) -> Section | None:
@@ -67,7 +72,7 @@ def slowdown_section(table: pd.DataFrame, summary: dict[str, Any], frame: pd.Dat
         for _, row in line.iterrows()
     )
     parts = "; ".join(
-        f"at {format_ratio(row['overcommit_ratio'])} the 99th percentile is {_slowdown(row['slowdown_p99'])}"
+        f"at {format_ratio(row['overcommit_ratio'])} the 99th percentile is {slowdown_text(row['slowdown_p99'])}"
         for _, row in line.iterrows()
     )
     figure = FigureBlock(
@@ -130,16 +135,11 @@ def hosts_table(table: pd.DataFrame, ratio: float) -> TableBlock:
 
 def vms_table(table: pd.DataFrame, ratio: float) -> TableBlock:
     """Make the table of VMs that are slowed down most."""
-    rows, left_out = cap_rows((_vm_row(row) for _, row in table.iterrows()), len(table))
-    columns = (
-        "VM", "host", "stalled most by (share of stalls)",
-        "slowdown, 99th percentile", "slowdown, mean", "configured", "granted, mean",
-        "ballooned, mean", "swapped, mean",
-    )  # fmt: skip
+    rows, left_out = cap_rows((vm_row(row) for _, row in table.iterrows()), len(table))
     return TableBlock(
         id=f"vms-{ratio:g}".replace(".", "-"),
         caption=f"VMs at ratio {format_ratio(ratio)}",
-        columns=columns, rows=rows, left_out=left_out, text_columns=3, is_sortable=True,
+        columns=vm_columns(), rows=rows, left_out=left_out, text_columns=3, is_sortable=True,
     )  # fmt: skip
 
 
@@ -212,14 +212,15 @@ def _state_table(table_id: str, timeline: pd.DataFrame, tick_s: float) -> TableB
     return TableBlock(table_id, "Time in each memory state", ("state", "time", "share"), rows)
 
 
-def _slowdown(value: float) -> str:
+def slowdown_text(value: float) -> str:
+    """Write a slowdown: +3 %, ×12, none."""
     if value >= 2:
         return f"×{value:.3g}"
     return "none" if value <= 1 else f"+{format_percent(value - 1)}"
 
 
 def _slowdown_cell(value: float) -> Cell:
-    return number_cell(_slowdown(value) if value == value else "not known", value)
+    return number_cell(slowdown_text(value) if value == value else "not known", value)
 
 
 def _host_row(row: pd.Series) -> tuple[Cell, ...]:
@@ -239,7 +240,16 @@ def _host_row(row: pd.Series) -> tuple[Cell, ...]:
     )
 
 
-def _vm_row(row: pd.Series) -> tuple[Cell, ...]:
+def vm_columns() -> tuple[str, ...]:
+    """Name the columns of `vm_row`."""
+    return (
+        "VM", "host", "stalled most by (share of stalls)", "slowdown, 99th percentile", "slowdown, mean", "configured",
+        "granted, mean", "ballooned, mean", "swapped, mean",
+    )  # fmt: skip
+
+
+def vm_row(row: pd.Series) -> tuple[Cell, ...]:
+    """Make the cells of one VM, a row of `planner.analysis.at_risk.vms_at_risk`."""
     why = f"{row['why']} ({format_percent(row['why_share'])})" if row["why"] else "no stalls"
     return (
         Cell(row["vm"]),

@@ -56,10 +56,17 @@ class RunContents:
     summary: Mapping[str, Any]
 
 
-def check_target(out: Path) -> None:
+def check_target(out: Path, run_format: str = RUN_FORMAT) -> None:
     """Refuse a target that holds something else than a run, or cannot be written. Leaves nothing behind.
 
     Called before a long simulation, not after.
+
+    Parameters
+    ----------
+    out : Path
+        Target directory.
+    run_format : str
+        Kind of directory that may be replaced.
 
     Raises
     ------
@@ -69,18 +76,18 @@ def check_target(out: Path) -> None:
     hint = "name another directory with --out"
     if out.exists() and not out.is_dir():
         raise InputError(str(out), "is a file, not a directory", hint)
-    if out.is_dir() and any(out.iterdir()) and not is_run_directory(out):
+    if out.is_dir() and any(out.iterdir()) and not is_run_directory(out, run_format):
         raise InputError(str(out), "has other files in it than a run of the planner, and is left alone", hint)
     check_writable(out)
 
 
-def is_run_directory(path: Path) -> bool:
-    """Whether a directory was written by `write_run`, of any version."""
+def is_run_directory(path: Path, run_format: str = RUN_FORMAT) -> bool:
+    """Whether a directory was written by the planner in this format, of any version."""
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(manifest, dict) and manifest.get("format") == RUN_FORMAT
+    return isinstance(manifest, dict) and manifest.get("format") == run_format
 
 
 def write_run(out: Path, contents: RunContents, render: Callable[[Path, Path], None]) -> None:
@@ -100,13 +107,37 @@ def write_run(out: Path, contents: RunContents, render: Callable[[Path, Path], N
     InputError
         The target is refused (see `check_target`) or cannot be written.
     """
-    check_target(out)
+
+    def write_files(folder: Path) -> None:
+        (folder / TIMELINE).mkdir()
+        _write_files(folder, contents)
+
+    write_directory(out, RUN_FORMAT, write_files, render)
+
+
+def write_directory(
+    out: Path, run_format: str, write_files: Callable[[Path], None], render: Callable[[Path, Path], None]
+) -> None:
+    """Write a directory as a whole or not at all, replacing an earlier one of the same format.
+
+    Parameters
+    ----------
+    out : Path
+        Target directory.
+    run_format : str
+        What the manifest that `write_files` writes says under "format".
+    write_files : callable
+        Takes an empty directory and writes everything but the report.
+    render : callable
+        As in `write_run`, which has the exceptions, too.
+    """
+    check_target(out, run_format)
     target = resolve_target(out)
     partial = target.parent / f".{target.name}.partial-{os.getpid()}"
     try:
         shutil.rmtree(partial, ignore_errors=True)
-        (partial / TIMELINE).mkdir(parents=True)
-        _write_files(partial, contents)
+        partial.mkdir(parents=True)
+        write_files(partial)
         failure = _try_to_render(partial, render)
         _replace(partial, target)
     except OSError as error:
@@ -132,8 +163,8 @@ def config_as_yaml(config: PlannerConfig) -> str:
 
 def _write_files(folder: Path, contents: RunContents) -> None:
     manifest = {"format": RUN_FORMAT, "format_version": RUN_FORMAT_VERSION, **contents.manifest}
-    _write_json(manifest, folder / MANIFEST)
-    _write_json(contents.summary, folder / SUMMARY)
+    write_json(manifest, folder / MANIFEST)
+    write_json(contents.summary, folder / SUMMARY)
     (folder / CONFIG).write_text(config_as_yaml(contents.config), encoding="utf-8")
     write_table(contents.hosts, folder / HOSTS)
     write_table(contents.vms, folder / VMS)
@@ -151,7 +182,8 @@ def _try_to_render(folder: Path, render: Callable[[Path, Path], None]) -> Except
     return None
 
 
-def _write_json(value: Mapping[str, Any], path: Path) -> None:
+def write_json(value: Mapping[str, Any], path: Path) -> None:
+    """Write a JSON file for people and programs: indented, no NaN."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 

@@ -50,7 +50,7 @@ class FakeSim:
     def __init__(self, source):
         self.source = source
 
-    def run(self, problem, keep_timeline=False):
+    def run(self, problem, keep_timeline=False, ticked=None):
         names = [self.source.vms.names[vm] for vm in problem.vm_idx]
         demand = self.source.demand(problem.replicate)
         configured = self.source.vms.configured_bytes[list(problem.vm_idx)]
@@ -85,7 +85,7 @@ def _value(dtype, level):
 class FailingSim(FakeSim):
     """One host fails by itself, always: the one with the fleet's fifth VM, in replicate 1."""
 
-    def run(self, problem, keep_timeline=False):
+    def run(self, problem, keep_timeline=False, ticked=None):
         if 4 in problem.vm_idx and problem.replicate == 1:
             raise ValueError("frames lost:\n 3 in use, 2 counted")
         return super().run(problem, keep_timeline)
@@ -94,7 +94,7 @@ class FailingSim(FakeSim):
 class DyingSim(FakeSim):
     """Kills its worker process, as long as the file named in CRASH_MARKER does not exist; makes it first."""
 
-    def run(self, problem, keep_timeline=False):
+    def run(self, problem, keep_timeline=False, ticked=None):
         marker = Path(os.environ["CRASH_MARKER"])
         if 4 in problem.vm_idx and problem.replicate == 1 and not marker.exists():
             marker.touch()
@@ -105,7 +105,7 @@ class DyingSim(FakeSim):
 class DeadlySim(FakeSim):
     """Kills its worker process at one host, every time."""
 
-    def run(self, problem, keep_timeline=False):
+    def run(self, problem, keep_timeline=False, ticked=None):
         if 4 in problem.vm_idx and problem.replicate == 1:
             os._exit(1)
         return super().run(problem, keep_timeline)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from fake_sim import FailingSim, FakeSim, FakeSource
 
+from planner.cli import host as host_module
 from planner.cli import run_sweep as run_sweep_module
 from planner.cli import sweep as sweep_module
 from planner.cli.main import main
@@ -96,15 +97,16 @@ def test_failed_hosts_give_exit_code_3_and_a_replay_command(config, capsys, monk
     assert sweep(config) == 3
     error = capsys.readouterr().err
     assert "ValueError: frames lost: 3 in use, 2 counted" in error
-    assert f"replay: planner sweep {config} --executor local" in error
+    assert f"replay: planner host {config} --host " in error
     run = read_run(config.parent / "run")
     failures = run.manifest["failures"]
     assert len(failures) == (run.hosts["status"] != "ok").sum() > 0
     # The replay command, run as printed, meets the same failure.
+    monkeypatch.setattr(host_module, "HostSim", FailingSim)
+    monkeypatch.setattr(host_module, "build_source", lambda config, base_dir: FakeSource())
     words = shlex.split(failures[0]["replay"])
-    assert main(words[1:]) == 3
-    replayed = read_run(config.parent / "run-replay").manifest["failures"]
-    assert failures[0]["host"] in {item["host"] for item in replayed}
+    assert main(words[1:]) == 1
+    assert failures[0]["message"] in " ".join(capsys.readouterr().err.split())
 
 
 def test_replay_command_names_axes_tail_and_overrides(config):
@@ -113,10 +115,10 @@ def test_replay_command_names_axes_tail_and_overrides(config):
     axes = "sweep.axes={hypervisor.ballooning.enabled: [false]}"
     loaded = load_config(config, [axes])
     scenario = expand_scenarios(loaded)[0]
-    text = replay_command(SweepJob(loaded, config, (axes,), config.parent / "run"), scenario, replicate=3)
+    text = replay_command(SweepJob(loaded, config, (axes,), config.parent / "run"), scenario, 3, "esx-02")
     assert "--set hypervisor.ballooning.enabled=false" in text
     assert "--set workload.tail=middle" in text
-    assert "--set sweep.replicates=4" in text
+    assert "--host esx-02 --placement first-fit --ratio 1.0 --replicate 3" in text
 
 
 def test_vms_that_find_no_host_make_a_scenario_infeasible(config, capsys):
