@@ -56,6 +56,7 @@ HOST_COLUMNS = (
     Column("swap_in_bytes_per_s_max", "float64", "bytes/s", "... largest over ticks"),
     Column("swap_out_bytes_per_s_mean", "float64", "bytes/s", "Written to the swap device, mean over ticks"),
     Column("guest_paging_bytes_per_s_mean", "float64", "bytes/s", "Read back by guests after ballooning, mean"),
+    Column("guest_write_bytes_per_s_mean", "float64", "bytes/s", "Written by guests to give memory up, mean"),
     Column("denied_bytes", "int64", "bytes", "Guest memory that could not be backed: nothing left to reclaim"),
     Column("cow_break_bytes_per_s_mean", "float64", "bytes/s", "Shared pages copied because they were written to"),
     Column("slo_broken_s", "float64", "s", "Time in runs of ticks that break the objective"),
@@ -119,4 +120,5 @@ TIMELINE_COLUMNS = (
     Column("small_mapped_bytes", "int64", "bytes", "Granted memory mapped with 4 KiB pages"),
     Column("cow_break_bytes", "int64", "bytes", "Shared pages copied in the tick because they were written to"),
     Column("compressed_held_bytes", "int64", "bytes", "Host memory that holds the compressed guest memory"),
+    Column("guest_write_bytes", "int64", "bytes", "Written by guests to their own disks in the tick to give memory up"),
 )

@@ -94,7 +94,7 @@ def hypervisor_preset_names() -> tuple[str, ...]:
 
 
 def load_hypervisor_preset(name: str) -> dict[str, Any]:
-    """Load the raw values of a hypervisor preset, as written in its file.
+    """Load the raw values of a hypervisor preset: as written in its file, over the preset that it names as `base`.
 
     Raises
     ------
@@ -104,7 +104,10 @@ def load_hypervisor_preset(name: str) -> dict[str, Any]:
     if name not in hypervisor_preset_names():
         raise ConfigError((_unknown("hypervisor preset", name, hypervisor_preset_names()),))
     text = files("planner.config").joinpath(f"presets/{name}.yaml").read_text(encoding="utf-8")
-    return {"preset": name, **yaml.safe_load(text)}
+    values: dict[str, Any] = yaml.safe_load(text)
+    base = values.pop("base", None)
+    inherited = load_hypervisor_preset(base) if base is not None else {}
+    return _deep_merge(inherited, {**values, "preset": name})
 
 
 def expand_hypervisor(value: object) -> object:

@@ -119,14 +119,14 @@ def check_enabled_mechanisms_can_act(config: PlannerConfig) -> list[Issue]:
 def check_guest_fractions(config: PlannerConfig) -> list[Issue]:
     """Check that shares of the granted pages add up to no more than all of them."""
     groups = (
-        ("guest_free_fraction", "guest_cache_fraction", "guest_kernel_fraction"),
+        ("guest_free_fraction", "guest_cache_fraction", "guest_kernel_fraction", "guest_dirty_fraction"),
         ("zero_fraction", "self_shared_fraction", "image_shared_fraction"),
     )
     issues = []
     for names in groups:
         total = sum(getattr(config.workload, name) for name in names)
         if total > 1 + 1e-9:
-            message = f"together with {names[1]} and {names[2]} it makes {total * 100:.4g} % of the granted pages"
+            message = f"together with {', '.join(names[1:-1])} and {names[-1]} it makes {total * 100:.4g} % of the granted pages"
             issues.append(Issue(f"workload.{names[0]}", message, "lower them to 100 % or less in all"))
     return issues
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from planner.config.quantities import BytesPerSecond, Fraction, Seconds
+from planner.config.quantities import Bytes, BytesPerSecond, Fraction, Seconds
 
 
 class _Spec(BaseModel):
@@ -28,12 +28,48 @@ class PageSharingSpec(_Spec):
 
 
 class BallooningSpec(_Spec):
-    """The balloon driver in the guest."""
+    """The balloon driver in the guest, and who drives it."""
 
-    enabled: bool = Field(default=True, description="Whether the host inflates balloons")
-    max_fraction: Fraction = Field(default=0.65, ge=0, le=1, description="Largest balloon (Mem.CtlMaxPercent)")
-    inflate: BytesPerSecond = Field(default=50.0 * 2**20, gt=0, description="Inflation rate of one VM")
+    enabled: bool = Field(default=True, description="Whether VMs have a balloon device that the host may use")
+    policy: Literal["none", "esxi", "ovirt-mom", "pve-autoballoon", "hyper-v"] = Field(
+        default="esxi",
+        description="Whose rules move balloons; none: nobody's. docs/model/ballooning.md has each",
+    )
+    max_fraction: Fraction = Field(
+        default=0.65, ge=0, le=1, description="Largest balloon, of configured memory (Mem.CtlMaxPercent)"
+    )
+    minimum: Bytes = Field(
+        default=0,
+        ge=0,
+        description="Memory that ballooning leaves every VM at least; a reservation counts besides",
+    )
+    driver_delay: Seconds = Field(
+        default=0.0, ge=0, description="Time from power-on or restart until the driver is loaded"
+    )
+    inflate: BytesPerSecond = Field(default=200.0 * 2**20, gt=0, description="Inflation rate of one VM")
+    inflate_paging: BytesPerSecond = Field(
+        default=50.0 * 2**20, gt=0, description="... of memory that the guest must write to its disk first"
+    )
     deflate: BytesPerSecond = Field(default=1024.0 * 2**20, gt=0, description="Deflation rate of one VM")
+    interval: Seconds = Field(default=10.0, gt=0, description="Time between rounds of a policy that has rounds")
+    host_target: Fraction = Field(
+        default=0.80, gt=0, lt=1, description="Share of host memory that pve-autoballoon keeps in use"
+    )
+    buffer: Fraction = Field(default=0.20, ge=0, le=20, description="Buffer of hyper-v above committed memory")
+
+
+class ActiveSamplingSpec(_Spec):
+    """How the host estimates what a guest uses (ESXi)."""
+
+    pages: int = Field(default=100, ge=1, le=100_000, description="Random pages watched per period")
+    period: Seconds = Field(default=60.0, gt=0, description="Length of a period (Mem.SamplePeriod)")
+    slow_decay_per_min: Fraction = Field(
+        default=0.6, ge=0, lt=1, description="What is left of the slow average a minute after activity stopped"
+    )
+    fast_decay_per_min: Fraction = Field(default=0.2, ge=0, lt=1, description="... of the fast average")
+    least: Fraction = Field(
+        default=0.01, ge=0, le=1, description="Smallest estimate, of configured memory (Mem.SampleActivePctMin)"
+    )
 
 
 class CompressionSpec(_Spec):
@@ -88,6 +124,9 @@ class HypervisorSpec(_Spec):
     idle_memory_tax: Fraction = Field(default=0.75, ge=0, lt=1, description="Tax on idle memory (Mem.IdleTax)")
     page_sharing: PageSharingSpec = Field(default=PageSharingSpec(), description="Page sharing")
     ballooning: BallooningSpec = Field(default=BallooningSpec(), description="Ballooning")
+    active_sampling: ActiveSamplingSpec = Field(
+        default=ActiveSamplingSpec(), description="Estimate of active memory, for ballooning policy esxi"
+    )
     compression: CompressionSpec = Field(default=CompressionSpec(), description="Compression")
     swap: SwapSpec = Field(default=SwapSpec(), description="Host swapping")
     vm_overhead_base: float = Field(default=14.4, ge=0, description="Overhead memory of a VM: constant part [MiB]")

@@ -147,6 +147,17 @@ class WorkloadSpec(Spec):
     guest_kernel_fraction: Fraction = Field(
         default=0.05, ge=0, le=1, description="Share of granted pages the guest can never give back"
     )
+    guest_dirty_fraction: Fraction = Field(
+        default=0.01, ge=0, le=1, description="Share of granted pages that are page cache not yet on the guest's disk"
+    )
+    guest_reserve: Bytes = Field(
+        default=99 * 2**20,
+        ge=0,
+        description="Free memory that a guest keeps under a balloon, at most 7.5 % of its configured memory",
+    )
+    zeroed_at_boot: bool = Field(
+        default=False, description="Whether guests touch all of their memory at boot, as Windows does, which zeroes it"
+    )
     shared_write_fraction: Fraction = Field(
         default=0.002,
         ge=0,

@@ -4,6 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from planner.host.balloons import (
+    build_active,
+    build_balloon_knobs,
+    build_balloons,
+    build_guests,
+    policy_acts_below,
+)
 from planner.host.pages import FleetPages, PageSource
 from planner.host.problem import HostProblem
 from planner.host.swap import build_swap, cache_cap_units
@@ -14,9 +21,6 @@ from planner.units import LARGE_PAGE_BYTES, PAGE_BYTES, PAGES_PER_LARGE_PAGE
 from planner.workload.fleet import VmTable
 from planner.workload.overhead import min_free_bytes, vm_overhead_bytes
 from planner.workload.touch import TouchSchedule, count_pages
-
-SLOW_DECAY_PER_MIN = 0.6
-"""Slow average of active memory a minute after activity stopped (Waldspurger, OSDI 2002, figure 6, read off)."""
 
 
 class VmPages(NamedTuple):
@@ -57,8 +61,12 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
     mine = VmPages(host_vms, n_pages)
     pages = fleet.pages.take(vm_idx)
     start = pages.start
-    home_content, contents = _build_contents(problem, pages)
-    knobs = _build_knobs(problem, host_vms, schedule.granted_pages[vm_idx], tick_s)
+    home_content, zero_content, contents = _build_contents(problem, pages)
+    granted_pages = schedule.granted_pages[vm_idx]
+    if problem.workload.zeroed_at_boot:
+        granted_pages = np.where(granted_pages >= 0, n_pages[:, np.newaxis], granted_pages)
+    knobs = _build_knobs(problem, host_vms, granted_pages, tick_s)
+    reservation = np.minimum(-(-host_vms.reservation_bytes // (problem.page_scale * PAGE_BYTES)), n_pages)
     blocks = -(-n_pages // knobs.pages_per_block)
     return state.Stack(
         pages=_build_pages(pages, home_content),
@@ -74,6 +82,10 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
         swap=build_swap(problem, pages.compressed_units, vm_idx.size, schedule.granted_pages.shape[1]),
         knobs=knobs,
         plan=fleet.touches.plan(vm_idx, knobs.is_quiet, fleet.calm),
+        guests=build_guests(problem, n_pages, zero_content),
+        balloons=build_balloons(problem, host_vms, n_pages, reservation, tick_s),
+        active=build_active(n_pages.size),
+        balloon_knobs=build_balloon_knobs(problem, tick_s, knobs.is_quiet),
     )
 
 
@@ -96,10 +108,13 @@ def _build_pages(pages: FleetPages, home_content: np.ndarray) -> state.PageArray
     )
 
 
-def _build_contents(problem: HostProblem, pages: FleetPages) -> tuple[np.ndarray, state.ContentArrays]:
+def _build_contents(
+    problem: HostProblem, pages: FleetPages
+) -> tuple[np.ndarray, np.ndarray, state.ContentArrays]:
     """Give numbers to zero pages and to contents that at least two pages have within the scope of sharing.
 
-    Overwrites the content keys of `pages` with the numbers.
+    Overwrites the content keys of `pages` with the numbers. Returns the content of each page, that of a zero page of
+    each VM (NO_CONTENT where it can have none), and the contents.
     """
     home = pages.content_key
     n_keys = int(home.max(initial=state.NO_CONTENT)) + 1
@@ -108,6 +123,13 @@ def _build_contents(problem: HostProblem, pages: FleetPages) -> tuple[np.ndarray
     number = np.full(n_keys, state.NO_CONTENT, dtype=np.int32)
     salting = problem.hypervisor.page_sharing.salting
     count = number_contents(home, pages.start, salting, seen, number, zero_numbers)
+    if not salting:
+        zero_numbers[1:] = zero_numbers[:1]
+    if problem.workload.zeroed_at_boot:
+        # A guest may zero memory although none of its pages stays zero.
+        missing = zero_numbers == state.NO_CONTENT
+        zero_numbers[missing] = count + (np.arange(missing.sum()) if salting else 0)
+        count = max(count, int(zero_numbers.max(initial=-1)) + 1)
     frame_cost = np.ones(count, dtype=np.int64)
     # A sampled zero page stands for `page_scale` zero pages that all map to one frame: next to nothing.
     frame_cost[zero_numbers[zero_numbers != state.NO_CONTENT]] = 1 if problem.page_scale == 1 else 0
@@ -116,7 +138,7 @@ def _build_contents(problem: HostProblem, pages: FleetPages) -> tuple[np.ndarray
         hint=np.full(count, -1, dtype=np.int32),
         frame_cost=frame_cost,
     )
-    return home, contents
+    return home, zero_numbers.astype(np.int32), contents
 
 
 def _build_vms(
@@ -126,28 +148,18 @@ def _build_vms(
     page_bytes = problem.page_scale * PAGE_BYTES
     n_vms = n_pages.size
     reservation = np.minimum(-(-mine.vms.reservation_bytes // page_bytes), n_pages)
-    cap = np.minimum(np.floor(hypervisor.ballooning.max_fraction * n_pages).astype(np.int64), n_pages - reservation)
-    can_balloon = mine.vms.has_balloon_driver & hypervisor.ballooning.enabled
-
-    def per_tick(bytes_per_s: float) -> np.ndarray:
-        return np.full(n_vms, max(1, int(bytes_per_s * tick_s / page_bytes)), dtype=np.int64)
-
     return state.VmArrays(
         start=start.astype(np.int64),
         key=keys,
         shares=mine.vms.shares.astype(np.float64),
         reservation=reservation.astype(np.int64),
         limit=np.maximum(1, -(-mine.vms.limit_bytes // page_bytes)).astype(np.int64),
-        balloon_cap=np.where(can_balloon, cap, 0).astype(np.int64),
         compress_cap=cache_cap_units(problem, n_pages),
-        inflate_per_tick=per_tick(hypervisor.ballooning.inflate),
-        deflate_per_tick=per_tick(hypervisor.ballooning.deflate),
         scan_per_tick=_scan_budget(problem, n_pages, tick_s),
         granted=np.full(n_vms, -1, dtype=np.int64),
         counts=_initial_counts(n_pages),
         small=np.zeros(n_vms, dtype=np.int64),
         tick=np.zeros((n_vms, state.N_TICK), dtype=np.int64),
-        active_slow=np.zeros(n_vms),
         target=np.zeros(n_vms, dtype=np.int64),
         scan_cursor=np.zeros(n_vms, dtype=np.int64),
     )
@@ -186,7 +198,6 @@ def _build_knobs(problem: HostProblem, vms: VmTable, granted_pages: np.ndarray, 
         break_below=int(min_free * hypervisor.page_sharing.break_large_pages_below),
         margin=hypervisor.state_margin,
         idle_cost=1.0 / (1.0 - hypervisor.idle_memory_tax),
-        slow_gain=1.0 - SLOW_DECAY_PER_MIN ** (tick_s / 60.0),
         pages_per_block=max(1, LARGE_PAGE_BYTES // page_bytes),
         scatter=PAGES_PER_LARGE_PAGE * (1.0 - 1.0 / problem.page_scale),
         shared_write_below=int(problem.workload.shared_write_fraction * 2.0**32),
@@ -200,7 +211,8 @@ def _build_knobs(problem: HostProblem, vms: VmTable, granted_pages: np.ndarray, 
         is_quiet=False,
     )
     has_limit = bool((vms.limit_bytes < vms.configured_bytes).any())
-    return knobs._replace(is_quiet=not has_limit and _is_quiet(knobs, granted_pages))
+    acts_below = policy_acts_below(problem) / page_bytes
+    return knobs._replace(is_quiet=not has_limit and _is_quiet(knobs, granted_pages, acts_below))
 
 
 def _rounding_bytes(vms: VmTable, page_bytes: int) -> int:
@@ -209,13 +221,13 @@ def _rounding_bytes(vms: VmTable, page_bytes: int) -> int:
     return int((pages * page_bytes - vms.configured_bytes).sum())
 
 
-def _is_quiet(knobs: state.Knobs, granted_pages: np.ndarray) -> bool:
+def _is_quiet(knobs: state.Knobs, granted_pages: np.ndarray, acts_below: float) -> bool:
     """Say whether no mechanism can ever act: every granted page fits above all thresholds, and nothing is scanned.
 
     Then no page's fate depends on when it is touched, and touches need not be played.
     """
     if knobs.is_sharing and not knobs.is_large:
         return False
-    wanted_free = max(knobs.clear_below, knobs.break_below if knobs.is_sharing else 0)
+    wanted_free = max(knobs.clear_below, knobs.break_below if knobs.is_sharing else 0, acts_below)
     most_granted = int(np.maximum(granted_pages, 0).sum(axis=0).max()) if granted_pages.size else 0
     return most_granted + wanted_free <= knobs.frames

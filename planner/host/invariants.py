@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from planner.kernels import state
+from planner.kernels.frames import EFFECTIVE_CLASS, IS_HELD
 
 _RUN_PAGES = 1 << 20
 
@@ -39,6 +40,12 @@ def _find_count_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
     if not np.array_equal(counts, vms.counts):
         v, column = np.argwhere(counts != vms.counts)[0]
         return f"VM {v}: {vms.counts[v, column]} pages counted in class {column}, {counts[v, column]} found"
+    held = np.zeros_like(stack.guests.held)
+    for v, rows in _runs(stack):
+        codes = pages.guest_class[rows][IS_HELD[pages.host_class[rows]]]
+        held[v] += np.bincount(EFFECTIVE_CLASS[codes], minlength=state.N_GUEST_CLASSES)
+    if not np.array_equal(held, stack.guests.held):
+        return "pages in guest memory are miscounted"
     refs = np.zeros_like(stack.contents.refs)
     for _, rows in _runs(stack):
         np.add.at(refs, pages.content[rows][pages.host_class[rows] == state.SHARED], 1)
@@ -68,10 +75,10 @@ def _find_frame_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
 
 
 def _find_bound_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
-    over = counts[:, state.BALLOONED] > stack.vms.balloon_cap
+    over = counts[:, state.BALLOONED] > stack.balloons.cap
     if over.any():
         v = int(np.argmax(over))
-        return f"VM {v}: balloon of {counts[v, state.BALLOONED]} pages above its cap of {stack.vms.balloon_cap[v]}"
+        return f"VM {v}: balloon of {counts[v, state.BALLOONED]} pages above its cap of {stack.balloons.cap[v]}"
     taken = counts[:, [state.BALLOONED, state.COMPRESSED, state.SWAPPED]].sum(axis=1)
     over = taken > counts.sum(axis=1) - stack.vms.reservation
     if over.any():

@@ -152,7 +152,12 @@ def _page_kinds(workload: WorkloadSpec, compressible: Compressible) -> PageKinds
 
     return PageKinds(
         *ends(workload.zero_fraction, workload.self_shared_fraction, workload.image_shared_fraction),
-        *ends(workload.guest_free_fraction, workload.guest_cache_fraction, workload.guest_kernel_fraction),
+        *ends(
+            workload.guest_free_fraction,
+            workload.guest_cache_fraction,
+            workload.guest_kernel_fraction,
+            workload.guest_dirty_fraction,
+        ),
         *(share * 2.0**32 for share in compressible),
     )
 

@@ -111,6 +111,7 @@ def host_row(out: Out, costs: Costs, slo: SloSpec) -> dict[str, Any]:
     row |= _rates(column("swap_in_bytes"), costs.tick_s)
     row["swap_out_bytes_per_s_mean"] = float(column("swap_out_bytes").mean() / costs.tick_s)
     row["guest_paging_bytes_per_s_mean"] = float(column("guest_paging_bytes").mean() / costs.tick_s)
+    row["guest_write_bytes_per_s_mean"] = float(column("guest_write_bytes").mean() / costs.tick_s)
     row["cow_break_bytes_per_s_mean"] = float(column("cow_break_bytes").mean() / costs.tick_s)
     row["denied_bytes"] = int(column("denied_bytes").sum())
     by_cause = slo_broken_ticks(timeline, costs.tick_s, slo)

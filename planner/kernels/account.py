@@ -25,9 +25,9 @@ from planner.kernels.state import (
     TICK_DECOMPRESS,
     TICK_DENIED,
     TICK_GUEST_PAGING,
+    TICK_GUEST_WRITE,
     TICK_SWAP_IN,
     TICK_SWAP_OUT,
-    TICK_TOUCHED,
     TOTAL_BROKEN_TICKS,
     TOTAL_COMPRESSED,
     TOTAL_PRIVATE,
@@ -93,7 +93,6 @@ def step_account(stack, costs, translation, out, tick):
     for v in range(vms.key.size):
         if vms.granted[v] < 0:
             continue
-        vms.active_slow[v] += stack.knobs.slow_gain * (vms.tick[v, TICK_TOUCHED] - vms.active_slow[v])
         if is_judged:
             _add_pages(vms, out, v)
             _add_times(stack, costs, translation, swap_in_s, out, v, tick)
@@ -126,6 +125,7 @@ def _write_timeline(stack, row, tick):
         row[timeline.DENIED] += events[TICK_DENIED]
         row[timeline.SMALL_MAPPED] += vms.small[v]
         row[timeline.COW_BREAK] += events[TICK_COW]
+        row[timeline.GUEST_WRITE] += events[TICK_GUEST_WRITE]
     row[timeline.ACTIVE] = int(active + 0.5)
     row[timeline.FREE] = free_frames(stack)
     row[timeline.CONSUMED] = stack.knobs.frames - row[timeline.FREE]

@@ -10,7 +10,15 @@ import numpy as np
 
 from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.draws import PURPOSE_STRATUM, draw_u32
-from planner.kernels.state import GUEST_ANON, GUEST_CACHE, GUEST_FREE, GUEST_KERNEL, NO_CONTENT, UNITS_PER_PAGE
+from planner.kernels.state import (
+    GUEST_ANON,
+    GUEST_CACHE,
+    GUEST_DIRTY,
+    GUEST_FREE,
+    GUEST_KERNEL,
+    NO_CONTENT,
+    UNITS_PER_PAGE,
+)
 
 ZERO_KEY = 0
 """Key of pages that hold nothing but zeros."""
@@ -34,6 +42,7 @@ class PageKinds(NamedTuple):
     free_below: float
     cache_below: float
     kernel_below: float
+    dirty_below: float
     quarter_below: float
     half_below: float
 
@@ -108,6 +117,8 @@ def fill_pages(vm_key, kinds, first, content_key, guest_class, compressed_units)
             guest_class[page] = GUEST_CACHE
         elif guest < kinds.kernel_below:
             guest_class[page] = GUEST_KERNEL
+        elif guest < kinds.dirty_below:
+            guest_class[page] = GUEST_DIRTY
         compress = float(draw_stratified(vm_key, page, PURPOSE_COMPRESS))
         compressed_units[page] = _compressed_units(compress, kinds.quarter_below, kinds.half_below)
 

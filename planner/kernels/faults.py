@@ -1,7 +1,7 @@
 """Demand and faults: power and restart, first touches, the touches of a tick, and what each page needs to be there.
 
-The touches themselves were drawn before (`touches.py`). A ballooned page that is touched leaves the balloon at once;
-the guest gives another page for it when the balloon next grows.
+The touches themselves were drawn before (`touches.py`). Under a balloon the guest first finds memory for a page that is
+not there (`guest.py`), then the host backs it.
 """
 
 from planner.kernels.compiled import kernel, small_kernel
@@ -9,7 +9,9 @@ from planner.kernels.draws import (
     PURPOSE_WRITE,
     draw_u32,
 )
+from planner.kernels.balloon_mom import NO_HISTORY
 from planner.kernels.frames import free_frames, move_page, release_vm
+from planner.kernels.guest import boot_guest, make_room, use_pages
 from planner.kernels.reclaim import reclaim_now
 from planner.kernels.sharing import write_page
 from planner.kernels.state import (
@@ -41,28 +43,66 @@ def step_demand(stack, tick):
             vms.tick[v, column] = 0
     for v in range(vms.key.size):
         granted = stack.plan.granted[v, tick]
-        if granted < vms.granted[v]:
+        if granted < stack.guests.in_use[v]:
             release_vm(stack, v)
+            stack.guests.in_use[v] = 0
         if granted < 0:
-            vms.granted[v] = -1
+            vms.granted[v], stack.guests.in_use[v] = -1, -1
             continue
-        before = max(vms.granted[v], 0)
+        before = max(stack.guests.in_use[v], 0)
+        if before == 0:
+            _boot(stack, v, granted, tick)
         if not stack.knobs.is_quiet:
             _touch(stack, v, tick)
         _grow(stack, v, before, granted, tick)
 
 
-@small_kernel
-def _grow(stack, v, before, granted, tick):
-    """Touch the pages `before` .. `granted` for the first time."""
-    pages, vms = stack.pages, stack.vms
-    vms.granted[v] = granted
-    # All at once, before the first fault: a fault may reclaim, and a block that breaks counts its granted pages itself.
-    for offset in range(before, granted):
-        vms.small[v] += stack.host.is_small[stack.host.block_start[v] + offset // stack.knobs.pages_per_block]
-    for i in range(vms.start[v] + before, vms.start[v] + granted):
+@kernel
+def _boot(stack, v, granted, tick):
+    """Power VM `v` on: its balloon driver is loaded later; a guest that zeroes its memory touches all of it first."""
+    vms, balloons = stack.vms, stack.balloons
+    n_pages = vms.start[v + 1] - vms.start[v]
+    boot_guest(stack, v, tick)
+    balloons.wanted[v], balloons.assigned[v] = 0, n_pages
+    balloons.history[v, 0] = NO_HISTORY
+    # What runs in the first tick was started long before.
+    balloons.ready_tick[v] = tick + stack.balloon_knobs.delay_ticks if tick > 0 else 0
+    if not stack.balloon_knobs.is_zeroing:
+        return
+    pages, zero_content = stack.pages, stack.guests.zero_content[v]
+    _grant(stack, v, n_pages)
+    for i in range(vms.start[v] + granted, vms.start[v + 1]):
         pages.last_touch[i] = tick
         _back_page(stack, v, i, tick, True)
+        if pages.host_class[i] == PRIVATE:
+            pages.content[i] = zero_content
+    if tick > 0:
+        vms.tick[v, TICK_TOUCHED] += n_pages - granted
+
+
+@kernel
+def _grant(stack, v, granted):
+    # All at once, before the first fault: a fault may reclaim, and a block that breaks counts its granted pages itself.
+    vms, host = stack.vms, stack.host
+    for offset in range(max(vms.granted[v], 0), granted):
+        vms.small[v] += host.is_small[host.block_start[v] + offset // stack.knobs.pages_per_block]
+    vms.granted[v] = max(vms.granted[v], granted)
+
+
+@small_kernel
+def _grow(stack, v, before, granted, tick):
+    """Let the guest use the pages `before` .. `granted` for the first time."""
+    pages, vms = stack.pages, stack.vms
+    _grant(stack, v, granted)
+    use_pages(stack, v, before, granted)
+    for i in range(vms.start[v] + before, vms.start[v] + granted):
+        pages.last_touch[i] = tick
+        if pages.host_class[i] == PRIVATE or pages.host_class[i] == SHARED:
+            _write(stack, v, i, tick)
+            if pages.host_class[i] == PRIVATE:
+                pages.content[i] = pages.home_content[i]
+        else:
+            _back_page(stack, v, i, tick, True)
     if tick > 0:
         # What is granted at the start was touched long before; it says nothing of how active the VM is.
         vms.tick[v, TICK_TOUCHED] += granted - before
@@ -91,6 +131,10 @@ def _touch(stack, v, tick):
 def _back_page(stack, v, i, tick, is_first):
     """Give page `i` a frame and count what that cost. Returns False where no frame could be had."""
     pages, vms = stack.pages, stack.vms
+    page_class = pages.host_class[i]
+    is_away = page_class == BALLOONED or page_class == EVICTED or page_class == UNTOUCHED
+    if is_away and vms.counts[v, BALLOONED] > 0:
+        make_room(stack, v, i, is_first, tick)
     if free_frames(stack) < 1 and reclaim_now(stack, tick) < 1:
         vms.tick[v, TICK_DENIED] += 1
         return False

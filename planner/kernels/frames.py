@@ -6,11 +6,17 @@ the kernels of the mechanisms.
 
 import math
 
+import numpy as np
+
 from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.draws import PURPOSE_BLOCK, draw_u32
 from planner.kernels.pool import enter_pool, leave_pool
 from planner.kernels.state import (
     COMPRESSED,
+    GUEST_FREE,
+    GUEST_ZEROED,
+    N_CLASSES,
+    N_GUEST_CODES,
     NO_CONTENT,
     PRIVATE,
     SHARED,
@@ -23,6 +29,12 @@ from planner.kernels.state import (
     UNITS_PER_PAGE,
     UNTOUCHED,
 )
+
+IS_HELD = np.isin(np.arange(N_CLASSES), (PRIVATE, SHARED, COMPRESSED, SWAPPED))
+"""By host class: whether the page is in the guest's memory, wherever the host keeps it."""
+
+EFFECTIVE_CLASS = np.array([GUEST_FREE if code >= GUEST_ZEROED else code for code in range(N_GUEST_CODES)])
+"""By code of `PageArrays.guest_class`: what the page is to the guest now."""
 
 
 @small_kernel
@@ -71,6 +83,9 @@ def move_page(stack, v, i, new_class):
     elif new_class == SWAPPED:
         totals[TOTAL_SWAPPED] += 1
 
+    if IS_HELD[old_class] != IS_HELD[new_class]:
+        step = 1 if IS_HELD[new_class] else -1
+        stack.guests.held[v, EFFECTIVE_CLASS[pages.guest_class[i]]] += step
     counts = stack.vms.counts
     counts[v, old_class] -= 1
     counts[v, new_class] += 1
@@ -138,4 +153,3 @@ def release_vm(stack, v):
     host.exposure[v] = 0.0
     vms.small[v] = 0
     vms.granted[v] = 0
-    vms.active_slow[v] = 0.0

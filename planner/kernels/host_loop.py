@@ -1,6 +1,7 @@
 """The ticks of one host in one compiled call, in the order of the stack."""
 
 from planner.kernels.account import step_account
+from planner.kernels.active import step_active
 from planner.kernels.compiled import kernel
 from planner.kernels.faults import step_demand
 from planner.kernels.reclaim import step_reclaim
@@ -19,8 +20,13 @@ def simulate_ticks(stack, costs, translation, out, ticks):
 
 @kernel
 def simulate_tick(stack, costs, translation, out, tick):
-    """Run demand, faults, policy, reclaim, scan, translation and account of one tick. Changes `stack`, fills `out`."""
+    """Run demand, faults, estimate, reclaim, scan, translation and account of one tick. Changes `stack`, fills `out`.
+
+    Reclaim runs the balloon policy first.
+    """
     step_demand(stack, tick)
+    if stack.balloon_knobs.is_estimating:
+        step_active(stack, tick)
     step_reclaim(stack, tick)
     if stack.knobs.is_sharing:
         step_scan(stack, tick)

@@ -15,7 +15,6 @@ from planner.kernels.state import (
     STATE_HIGH,
     STATE_LOW,
     STATE_SOFT,
-    TICK_TOUCHED,
     TOTAL_COMPRESSED,
     TOTAL_SHARED_FRAMES,
     TOTAL_STATE,
@@ -80,7 +79,7 @@ def set_targets(stack, supply):
     A VM wants the pages it was granted, up to its limit; it gets at least its reservation of them. Where everything
     fits, everybody gets what they want.
     """
-    vms, idle_cost = stack.vms, stack.knobs.idle_cost
+    vms, active_pages, idle_cost = stack.vms, stack.active.pages, stack.knobs.idle_cost
     n_vms = vms.key.size
     wanted = 0
     highest = 0.0
@@ -96,7 +95,7 @@ def set_targets(stack, supply):
         middle = 0.5 * (low + high)
         total = 0.0
         for v in range(n_vms):
-            total += _target_at(vms, v, middle, idle_cost)
+            total += _target_at(vms, active_pages, v, middle, idle_cost)
         if total > supply:
             high = middle
         else:
@@ -104,12 +103,11 @@ def set_targets(stack, supply):
             if supply - total < _CLOSE_ENOUGH:
                 break
     for v in range(n_vms):
-        vms.target[v] = int(math.floor(_target_at(vms, v, low, idle_cost)))
+        vms.target[v] = int(math.floor(_target_at(vms, active_pages, v, low, idle_cost)))
 
 
 @kernel
-def _target_at(vms, v, pages_per_share, idle_cost):
+def _target_at(vms, active_pages, v, pages_per_share, idle_cost):
     most = float(min(max(vms.granted[v], 0), vms.limit[v]))
     least = min(float(vms.reservation[v]), most)
-    active = max(float(vms.tick[v, TICK_TOUCHED]), vms.active_slow[v])
-    return _entitled(pages_per_share, vms.shares[v], active, idle_cost, least, most)
+    return _entitled(pages_per_share, vms.shares[v], active_pages[v], idle_cost, least, most)

@@ -1,26 +1,18 @@
 """The reclaim step: what a host does to keep memory free, in the order of its memory state.
 
-soft and worse: balloons move towards their targets, rate-limited. hard and worse: page out until hard is left. Where
-balloons cannot give any more, soft pages out, too (Waldspurger, OSDI 2002, section 6.2). A better state deflates.
-A fault that finds no free frame triggers the same within the tick (`reclaim_now`).
+First the platform's balloon policy (`balloon_policies.py`); ESXi's acts in state soft and worse. hard and worse: page
+out until hard is left. Where balloons cannot give any more, soft pages out, too (Waldspurger, OSDI 2002, section 6.2).
+A better state deflates. A fault that finds no free frame triggers the same within the tick (`reclaim_now`).
 
 One tick is long against a real host's reaction (seconds), so balloon and swap both run within a tick in which a host
 goes from high to hard; on ESXi 6 and later ballooning is said to stop in hard, on which sources disagree.
 """
 
-from planner.kernels.balloon import balloon_goal, deflate, inflate
+from planner.kernels.balloon_policies import balloon_now, step_balloons
 from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.frames import free_frames
-from planner.kernels.policy import guest_page_supply, set_targets, update_state
-from planner.kernels.state import (
-    BALLOONED,
-    PRIVATE,
-    SHARED,
-    STATE_SOFT,
-    TICK_INFLATED,
-    TOTAL_EXHAUSTED_TICK,
-    TOTAL_STATE,
-)
+from planner.kernels.policy import update_state
+from planner.kernels.state import PRIVATE, SHARED, TOTAL_EXHAUSTED_TICK
 from planner.kernels.swap import page_out, page_out_vm
 
 
@@ -28,13 +20,11 @@ from planner.kernels.swap import page_out, page_out_vm
 def step_reclaim(stack, tick):
     """Bring free memory back towards minFree after the tick's faults. Changes `stack` in place."""
     knobs = stack.knobs
-    state = update_state(stack, free_frames(stack))
-    if state >= STATE_SOFT or _has_balloon_or_limit(stack):
-        set_targets(stack, guest_page_supply(stack))
-        can_inflate_more = _move_balloons(stack, tick, state >= STATE_SOFT)
-        _enforce_limits(stack, tick)
-        if not can_inflate_more and free_frames(stack) < knobs.soft_below:
-            page_out(stack, _to_leave(knobs.soft_below, knobs.margin) - free_frames(stack), tick)
+    update_state(stack, free_frames(stack))
+    is_waiting = step_balloons(stack, tick)
+    _enforce_limits(stack, tick)
+    if not is_waiting and free_frames(stack) < knobs.soft_below:
+        page_out(stack, _to_leave(knobs.soft_below, knobs.margin) - free_frames(stack), tick)
     free = free_frames(stack)
     if free < knobs.hard_below:
         page_out(stack, _to_leave(knobs.hard_below, knobs.margin) - free, tick)
@@ -57,8 +47,7 @@ def reclaim_now(stack, tick):
     totals, knobs = stack.host.totals, stack.knobs
     if totals[TOTAL_EXHAUSTED_TICK] == tick:
         return free_frames(stack)
-    set_targets(stack, guest_page_supply(stack))
-    _move_balloons(stack, tick, True)
+    balloon_now(stack, max(1, knobs.hard_below), tick)
     missing = max(1, knobs.hard_below) - free_frames(stack)
     if missing > 0:
         page_out(stack, missing, tick)
@@ -66,33 +55,6 @@ def reclaim_now(stack, tick):
     if free_frames(stack) < 1:
         totals[TOTAL_EXHAUSTED_TICK] = tick
     return free_frames(stack)
-
-
-@small_kernel
-def _has_balloon_or_limit(stack):
-    vms = stack.vms
-    for v in range(vms.key.size):
-        if vms.counts[v, BALLOONED] > 0 or vms.limit[v] < vms.granted[v]:
-            return True
-    return False
-
-
-@kernel
-def _move_balloons(stack, tick, may_inflate):
-    """Inflate and deflate towards the targets at the VMs' rates; say whether balloons could still grow."""
-    vms = stack.vms
-    can_inflate_more = False
-    for v in range(vms.key.size):
-        goal, size = balloon_goal(stack, v), vms.counts[v, BALLOONED]
-        if goal < size:
-            deflate(stack, v, min(size - goal, vms.deflate_per_tick[v]))
-        elif goal > size and (may_inflate or vms.limit[v] < vms.granted[v]):
-            # The fleet did not start with the simulation: in the first tick balloons find their size at once.
-            left = goal if tick == 0 else max(0, vms.inflate_per_tick[v] - vms.tick[v, TICK_INFLATED])
-            inflated = inflate(stack, v, min(goal - size, left), tick)
-            if inflated == left and size + inflated < goal:
-                can_inflate_more = True
-    return can_inflate_more and stack.host.totals[TOTAL_STATE] >= STATE_SOFT
 
 
 @kernel

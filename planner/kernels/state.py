@@ -24,7 +24,10 @@ GUEST_ANON = 0
 GUEST_CACHE = 1  # clean page cache
 GUEST_FREE = 2  # touched once, now on the guest's free list
 GUEST_KERNEL = 3  # never given back
-N_GUEST_CLASSES = 4
+GUEST_DIRTY = 4  # page cache that is not on the guest's disk yet
+N_GUEST_CLASSES = 5
+GUEST_ZEROED = 8  # flag: the guest zeroed the page at boot and has not used it yet, so it is free
+N_GUEST_CODES = 16  # classes with and without the flag
 
 # Memory states of a host.
 STATE_HIGH, STATE_CLEAR, STATE_SOFT, STATE_HARD, STATE_LOW = 0, 1, 2, 3, 4
@@ -50,7 +53,9 @@ TICK_GUEST_PAGING = 4
 TICK_COW = 5
 TICK_DENIED = 6
 TICK_INFLATED = 7
-N_TICK = 8
+TICK_GUEST_WRITE = 8  # written by the guest to its own disk to give pages up
+TICK_INFLATE_WRITE = 9  # ... of these for the balloon to grow
+N_TICK = 10
 
 UNITS_PER_PAGE = 16
 """Sizes of compressed pages are counted in sixteenths of a page: 256 bytes of 4 KiB."""
@@ -87,18 +92,57 @@ class VmArrays(NamedTuple):
     shares: np.ndarray  # float64
     reservation: np.ndarray  # int64 [pages]
     limit: np.ndarray  # int64 [pages]
-    balloon_cap: np.ndarray  # int64 [pages], 0 without driver or with ballooning off
     compress_cap: np.ndarray  # int64 [1/16 page], room of the VM's own compression cache
-    inflate_per_tick: np.ndarray  # int64 [pages]
-    deflate_per_tick: np.ndarray  # int64 [pages]
     scan_per_tick: np.ndarray  # float64 [pages]
     granted: np.ndarray  # int64 [pages], -1 = off
     counts: np.ndarray  # int64 [pages]
     small: np.ndarray  # int64 [pages], granted pages in blocks mapped with 4 KiB pages
     tick: np.ndarray  # int64 [pages]
-    active_slow: np.ndarray  # float64 [pages], slow average of the touched pages
     target: np.ndarray  # int64 [pages], entitlement to guest memory
     scan_cursor: np.ndarray  # int64, next page of a sequential scan
+
+
+class GuestArrays(NamedTuple):
+    """What each guest OS knows of its own memory; one entry per VM. See `guest.py`."""
+
+    reserve: np.ndarray  # int64 [pages], free memory that the guest keeps while it gives up other pages
+    in_use: np.ndarray  # int64 [pages], pages the guest has used since power-on; -1 = off
+    used: np.ndarray  # int64, shape (n_vms, N_GUEST_CLASSES) [pages], `in_use` by guest class
+    held: np.ndarray  # int64, shape (n_vms, N_GUEST_CLASSES) [pages], pages in guest memory, zeroed ones as free
+    zero_content: np.ndarray  # int32, content of zeroed pages, or NO_CONTENT
+    hand: np.ndarray  # int64, shape (n_vms, N_HANDS), where each search goes on, numbered within the VM
+    bar: np.ndarray  # int64, place in the giving order up to which the running lap takes pages
+    lap_left: np.ndarray  # int64 [pages], what is left of the running lap
+    counts: np.ndarray  # int64, shape (64,), scratch of lap planning
+
+
+HAND_FREE, HAND_EMPTY, HAND_RECLAIM, HAND_DEFLATE = 0, 1, 2, 3
+N_HANDS = 4
+
+
+class BalloonArrays(NamedTuple):
+    """Balloons and what policies remember of them; one entry per VM."""
+
+    cap: np.ndarray  # int64 [pages], 0 without driver or with ballooning off
+    inflate_per_tick: np.ndarray  # int64 [pages]
+    paging_per_tick: np.ndarray  # int64 [pages], ... of pages that the guest must write first
+    deflate_per_tick: np.ndarray  # int64 [pages]
+    ready_tick: np.ndarray  # int64, first tick in which the driver is loaded
+    wanted: np.ndarray  # int64 [pages], size that the policy asks for
+    assigned: np.ndarray  # float64 [pages], memory that a policy with rounds last left the VM
+    weight: np.ndarray  # float64, shares relative to the normal ones of a VM of its size
+    history: np.ndarray  # float64, shape (n_vms + 1, 5) [pages], last readings of policies that average; host last
+    scratch: np.ndarray  # float64, shape (n_vms, 3) [pages]
+
+
+class ActiveArrays(NamedTuple):
+    """The estimator of active memory; one entry per VM. Fractions of configured memory."""
+
+    slow: np.ndarray  # float64, slow moving average
+    fast: np.ndarray  # float64, fast moving average
+    current: np.ndarray  # float64, fast average that counts the period under way
+    pages: np.ndarray  # float64 [pages], the estimate: the largest of the three
+    normal: np.ndarray  # float64, shape (1024,), standard normal draws
 
 
 class HostArrays(NamedTuple):
@@ -159,7 +203,6 @@ class Knobs(NamedTuple):
     break_below: int
     margin: float
     idle_cost: float
-    slow_gain: float
     pages_per_block: int
     scatter: float
     shared_write_below: int
@@ -171,6 +214,26 @@ class Knobs(NamedTuple):
     is_lru: bool
     is_large: bool
     is_quiet: bool
+
+
+class BalloonKnobs(NamedTuple):
+    """Scalars of ballooning and of the estimator. Memory in pages, as floats where policies reckon in bytes."""
+
+    policy: int
+    interval_s: float
+    tick_s: float
+    host_pages: float
+    page_bytes: float
+    host_target: float
+    buffer: float
+    delay_ticks: int
+    is_zeroing: bool
+    is_estimating: bool
+    sample_pages: int
+    sample_period_s: float
+    slow_gain: float
+    fast_gain: float
+    least_active: float
 
 
 class TouchProcess(NamedTuple):
@@ -224,3 +287,7 @@ class Stack(NamedTuple):
     swap: SwapArrays
     knobs: Knobs
     plan: DemandPlan
+    guests: GuestArrays
+    balloons: BalloonArrays
+    active: ActiveArrays
+    balloon_knobs: BalloonKnobs

@@ -21,6 +21,7 @@ COLUMNS = (
     "small_mapped",
     "cow_break",
     "compressed_held",
+    "guest_write",
 )
 """Names without their unit; pages, but for tick and state."""
 
@@ -44,3 +45,4 @@ DENIED = COLUMNS.index("denied")
 SMALL_MAPPED = COLUMNS.index("small_mapped")
 COW_BREAK = COLUMNS.index("cow_break")
 COMPRESSED_HELD = COLUMNS.index("compressed_held")
+GUEST_WRITE = COLUMNS.index("guest_write")
