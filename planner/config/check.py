@@ -126,7 +126,8 @@ def check_guest_fractions(config: PlannerConfig) -> list[Issue]:
     for names in groups:
         total = sum(getattr(config.workload, name) for name in names)
         if total > 1 + 1e-9:
-            message = f"together with {', '.join(names[1:-1])} and {names[-1]} it makes {total * 100:.4g} % of the granted pages"
+            others = f"{', '.join(names[1:-1])} and {names[-1]}"
+            message = f"together with {others} it makes {total * 100:.4g} % of the granted pages"
             issues.append(Issue(f"workload.{names[0]}", message, "lower them to 100 % or less in all"))
     return issues
 

@@ -98,7 +98,7 @@ def build_balloon_knobs(problem: HostProblem, tick_s: float, is_quiet: bool) -> 
 
 
 def policy_acts_below(problem: HostProblem) -> float:
-    """Return the free host memory below which the balloon policy may act though the memory state is fine. [bytes]"""
+    """Return the free host memory below which the balloon policy may act though the memory state is fine, in bytes."""
     spec, memory_bytes = problem.hypervisor.ballooning, problem.host.memory_bytes
     acts_below = {
         "ovirt-mom": PRESSURE_THRESHOLD * memory_bytes,

@@ -26,7 +26,7 @@ def is_hyperv_calm(stack):
 
 @small_kernel
 def _demand(stack, v):
-    """Return committed memory (also what the guest has on its own disk) and the buffer, within the bounds. [pages]"""
+    """Return committed memory (also what the guest has on its own disk) and the buffer, within bounds, in pages."""
     used = stack.guests.used[v]
     committed = used[GUEST_ANON] + used[GUEST_KERNEL] + used[GUEST_DIRTY]
     configured = float(stack.vms.start[v + 1] - stack.vms.start[v])

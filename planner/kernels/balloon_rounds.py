@@ -26,7 +26,7 @@ def is_managed(stack, v, tick):
 
 @small_kernel
 def current_size(stack, v):
-    """Return the memory that the manager takes VM `v` to have: what it was last left, once the balloon is there. [pages]
+    """Return the memory, in pages, that the manager takes VM `v` to have: what it was last left, once that is so.
 
     Managers reckon in bytes, balloons here move by whole sampled pages; without the remainder, steps under a page would
     be lost.
@@ -38,7 +38,7 @@ def current_size(stack, v):
 
 @small_kernel
 def least_size(stack, v):
-    """Return the memory below which VM `v` is not ballooned. [pages]"""
+    """Return the memory, in pages, below which VM `v` is not ballooned."""
     return float(stack.vms.start[v + 1] - stack.vms.start[v] - stack.balloons.cap[v])
 
 

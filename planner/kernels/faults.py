@@ -4,12 +4,12 @@ The touches themselves were drawn before (`touches.py`). Under a balloon the gue
 not there (`guest.py`), then the host backs it.
 """
 
+from planner.kernels.balloon_mom import NO_HISTORY
 from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.draws import (
     PURPOSE_WRITE,
     draw_u32,
 )
-from planner.kernels.balloon_mom import NO_HISTORY
 from planner.kernels.frames import free_frames, move_page, release_vm
 from planner.kernels.guest import boot_guest, make_room, use_pages
 from planner.kernels.reclaim import reclaim_now

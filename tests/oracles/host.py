@@ -6,21 +6,41 @@ the kernels is exact: page by page, tick by tick.
 
 from itertools import pairwise
 
+from tests.oracles.host_active import Active
 from tests.oracles.host_balloon import Balloon
 from tests.oracles.host_demand import Demand
 from tests.oracles.host_frames import Frames
+from tests.oracles.host_guest import Guest
+from tests.oracles.host_managers import Managers
 from tests.oracles.host_paging import Paging
 from tests.oracles.host_policy import Policy
 from tests.oracles.host_sharing import Sharing
 from tests.oracles.parts import GUEST_CLASSES, HELD, Page, Vm
 
-__all__ = ["HELD", "Host"]
+__all__ = ["EVENTS", "HELD", "Host"]
+
+EVENTS = (
+    "touched",
+    "swap_in",
+    "swap_out",
+    "decompress",
+    "guest_paging",
+    "cow",
+    "denied",
+    "inflated",
+    "guest_write",
+    "inflate_write",
+)
+"""What happens to a VM within a tick, in the order of the kernels' columns."""
 
 
-class Host(Frames, Demand, Policy, Balloon, Paging, Sharing):
+class Host(Frames, Demand, Policy, Active, Managers, Balloon, Guest, Paging, Sharing):
     def __init__(self, vms, knobs, limits, queue_size, frame_cost):
         self.vms = vms
         self.knobs = knobs
+        self.balloon_knobs = None  # set by from_stack
+        self.normal = []
+        self.host_history = []
         self.limits = limits
         self.pool = []  # compressed pages of the host, oldest first: (vm, page)
         self.queue = []  # coldest pages: (vm, page)
@@ -53,30 +73,37 @@ class Host(Frames, Demand, Policy, Balloon, Paging, Sharing):
                 shares=float(stack.vms.shares[v]),
                 reservation=int(stack.vms.reservation[v]),
                 limit=int(stack.vms.limit[v]),
-                balloon_cap=int(stack.vms.balloon_cap[v]),
+                balloon_cap=int(stack.balloons.cap[v]),
                 compress_cap=int(stack.vms.compress_cap[v]),
-                inflate_per_tick=int(stack.vms.inflate_per_tick[v]),
-                deflate_per_tick=int(stack.vms.deflate_per_tick[v]),
+                inflate_per_tick=int(stack.balloons.inflate_per_tick[v]),
+                paging_per_tick=int(stack.balloons.paging_per_tick[v]),
+                deflate_per_tick=int(stack.balloons.deflate_per_tick[v]),
                 scan_per_tick=float(stack.vms.scan_per_tick[v]),
                 granted_by_tick=[int(x) for x in stack.plan.granted[v]],
                 touched_by_tick=touched,
+                reserve=int(stack.guests.reserve[v]),
+                zero_content=None if stack.guests.zero_content[v] < 0 else int(stack.guests.zero_content[v]),
+                weight=float(stack.balloons.weight[v]),
+                assigned=float(end - first),
             )
             if not stack.knobs.is_large:
                 vm.small_blocks = {page.number // stack.knobs.pages_per_block for page in pages}
             vms.append(vm)
         frame_cost = [int(x) for x in stack.contents.frame_cost]
-        return cls(vms, stack.knobs, stack.swap.limits, stack.swap.queue.size, frame_cost)
+        host = cls(vms, stack.knobs, stack.swap.limits, stack.swap.queue.size, frame_cost)
+        host.balloon_knobs = stack.balloon_knobs
+        host.normal = [float(z) for z in stack.active.normal]
+        return host
 
     def step(self, tick):
         for vm in self.vms:
-            vm.tick = dict.fromkeys(
-                ("touched", "swap_in", "swap_out", "decompress", "guest_paging", "cow", "denied", "inflated"), 0
-            )
+            vm.tick = dict.fromkeys(EVENTS, 0)
         for vm in self.vms:
             self.play_demand(vm, tick)
+        if self.balloon_knobs.is_estimating:
+            for vm in self.vms:
+                if vm.granted >= 0:
+                    self.estimate_active(vm, tick)
         self.reclaim(tick)
         if self.knobs.is_sharing:
             self.scan(tick)
-        for vm in self.vms:
-            if vm.granted >= 0:
-                vm.active_slow += self.knobs.slow_gain * (vm.tick["touched"] - vm.active_slow)

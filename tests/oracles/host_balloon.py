@@ -1,34 +1,56 @@
-"""How a guest of the twin answers the balloon."""
+"""Balloons of the twin: their bounds, and how they move towards the size that is asked for."""
 
-from tests.oracles.draws import draw
 from tests.oracles.parts import HELD
 
 
 class Balloon:
-    def age_bucket(self, page, tick):
-        return min((tick - page.last_touch).bit_length(), 15)
+    def balloon_room(self, vm, tick):
+        if tick < vm.ready_tick or vm.granted < 0:
+            return 0
+        unreserved = len(vm.pages) - vm.reservation - vm.count("swapped", "compressed")
+        return max(0, min(vm.balloon_cap, unreserved))
 
-    def inflate(self, vm, want, tick):
-        granted = vm.pages[: max(vm.granted, 0)]
-        begin = draw(vm.key, 0, tick, 8) % len(granted) if granted else 0
-
-        def oldest_first(guest_class):
-            held = [p for p in granted if p.guest_class == guest_class and p.host_class in HELD]
-            return sorted(held, key=lambda p: (-self.age_bucket(p, tick), (p.number - begin) % len(granted)))
-
-        empty = [p for p in reversed(vm.pages) if p.host_class in ("untouched", "evicted")]
-        given = [*oldest_first("free"), *empty, *oldest_first("cache"), *oldest_first("anon")][: max(0, want)]
-        # The kernel gives in page order within a class; classes of pages do not depend on the order.
-        for page in given:
+    def inflate(self, vm, want, most_written, tick):
+        spare = self.spare(vm)
+        taken = 0
+        while taken < want:
+            page = self.next_free(vm) if taken < spare else self.next_reclaimed(vm, want - taken, tick)
+            if page is None:
+                break
+            if self.needs_write(page):
+                if most_written <= 0:
+                    break
+                most_written -= 1
+                vm.tick["inflate_write"] += 1
             if page.host_class in HELD:
-                if page.host_class == "swapped" and page.guest_class == "anon":
-                    vm.tick["swap_in"] += 1
                 self.break_block(vm, page)
-            self.move(vm, page, "ballooned")
+            self.give(vm, page, "ballooned")
             vm.tick["inflated"] += 1
-        return len(given)
+            taken += 1
+        return taken
 
     def deflate(self, vm, want):
-        ballooned = [p for p in vm.pages if p.host_class == "ballooned"]
-        for page in ballooned[:want]:
-            self.move(vm, page, "evicted" if page.number < vm.granted else "untouched")
+        n = len(vm.pages)
+        for _ in range(want):
+            page = min(
+                (p for p in vm.pages if p.host_class == "ballooned"), key=lambda p: (p.number - vm.hand_deflate) % n
+            )
+            self.move(vm, page, "evicted" if page.number < vm.in_use else "untouched")
+            vm.hand_deflate = page.number
+        return want
+
+    def move_balloon(self, vm, may_inflate, tick):
+        size = vm.count("ballooned")
+        goal = min(vm.wanted, self.balloon_room(vm, tick))
+        if goal < size:
+            return self.deflate(vm, min(size - goal, vm.deflate_per_tick)), False
+        if goal == size or not may_inflate:
+            return 0, False
+        left, written_left = goal, goal
+        if tick > 0:
+            left = max(0, vm.inflate_per_tick - vm.tick["inflated"])
+            written_left = max(0, vm.paging_per_tick - vm.tick["inflate_write"])
+        before = vm.tick["inflate_write"]
+        inflated = self.inflate(vm, min(goal - size, left), written_left, tick)
+        is_slow = inflated == left or vm.tick["inflate_write"] - before == written_left
+        return inflated, is_slow and size + inflated < goal

@@ -6,28 +6,58 @@ from tests.oracles.draws import draw
 class Demand:
     def play_demand(self, vm, tick):
         granted = vm.granted_by_tick[tick]
-        if granted < vm.granted:
+        if granted < vm.in_use:
             for page in vm.pages:
                 if page.host_class != "untouched":
                     self.move(vm, page, "untouched")
             if self.knobs.is_large:
                 vm.small_blocks = set()
-            vm.granted = 0
+            vm.granted = vm.in_use = 0
             vm.exposure = 0.0
-            vm.active_slow = 0.0
         if granted < 0:
-            vm.granted = -1
+            vm.granted = vm.in_use = -1
             return
-        before = max(vm.granted, 0)
+        before = max(vm.in_use, 0)
+        if before == 0:
+            self.boot(vm, granted, tick)
         for number in vm.touched_by_tick[tick]:
             self.touch(vm, vm.pages[number], tick)
         vm.tick["touched"] += len(vm.touched_by_tick[tick])
-        vm.granted = granted
-        for page in vm.pages[before:granted]:
+        vm.granted = max(vm.granted, granted)
+        vm.in_use = granted
+        self.grow(vm, vm.pages[before:granted], tick)
+
+    def grow(self, vm, pages, tick):
+        for page in pages:
+            page.is_zeroed = False
+        for page in pages:
+            self.use_first(vm, page, tick)
+        if tick > 0:
+            vm.tick["touched"] += len(pages)
+
+    def boot(self, vm, granted, tick):
+        self.boot_guest(vm, tick)
+        vm.wanted, vm.assigned, vm.history = 0, float(len(vm.pages)), []
+        vm.ready_tick = tick + self.balloon_knobs.delay_ticks if tick > 0 else 0
+        if not self.balloon_knobs.is_zeroing:
+            return
+        vm.granted = len(vm.pages)
+        for page in vm.pages[granted:]:
             page.last_touch = tick
             self.back(vm, page, tick, is_first=True)
+            if page.host_class == "private":
+                page.content = vm.zero_content
         if tick > 0:
-            vm.tick["touched"] += granted - before
+            vm.tick["touched"] += len(vm.pages) - granted
+
+    def use_first(self, vm, page, tick):
+        page.last_touch = tick
+        if page.host_class not in ("private", "shared"):
+            self.back(vm, page, tick, is_first=True)
+            return
+        self.write(vm, page, tick)
+        if page.host_class == "private":
+            page.content = page.home_content
 
     def touch(self, vm, page, tick):
         page.last_touch = tick
@@ -35,6 +65,9 @@ class Demand:
             return
         if page.content is None or draw(vm.key, page.number, tick, 2) >= self.knobs.shared_write_below:
             return
+        self.write(vm, page, tick)
+
+    def write(self, vm, page, tick):
         if page.host_class == "shared" and self.free() < 1 and self.reclaim_now(tick) < 1:
             vm.tick["denied"] += 1
             return
@@ -47,6 +80,8 @@ class Demand:
         page.is_stable = False
 
     def back(self, vm, page, tick, is_first):
+        if page.host_class in ("ballooned", "evicted", "untouched") and vm.count("ballooned") > 0:
+            self.make_room(vm, page, is_first, tick)
         if self.free() < 1 and self.reclaim_now(tick) < 1:
             vm.tick["denied"] += 1
             return False

@@ -2,8 +2,6 @@
 
 import math
 
-from tests.oracles.parts import STATES
-
 
 class Policy:
     def state_at(self, free, factor):
@@ -27,7 +25,7 @@ class Policy:
         wants = {id(vm): min(max(vm.granted, 0), vm.limit) for vm in self.vms}
 
         def entitled(vm, pages_per_share):
-            active = max(float(vm.tick["touched"]), vm.active_slow)
+            active = vm.active
             pages = pages_per_share * vm.shares
             if pages > active:
                 pages = (pages + (cost - 1.0) * active) / cost
@@ -56,16 +54,13 @@ class Policy:
     def reclaim(self, tick):
         knobs = self.knobs
         self.update_state()
-        has_cause = any(vm.count("ballooned") > 0 or vm.limit < vm.granted for vm in self.vms)
-        if self.state >= STATES.index("soft") or has_cause:
-            self.set_targets()
-            can_inflate_more = self.move_balloons(tick, self.state >= STATES.index("soft"))
-            if knobs.is_swapping:
-                for vm in self.vms:
-                    if vm.resident > vm.limit:
-                        self.page_out_vm(vm, vm.resident - vm.limit, tick)
-            if not can_inflate_more and self.free() < knobs.soft_below:
-                self.page_out(int(knobs.soft_below * (1.0 + knobs.margin)) + 1 - self.free(), tick)
+        is_waiting = self.step_balloons(tick)
+        if knobs.is_swapping:
+            for vm in self.vms:
+                if vm.resident > vm.limit:
+                    self.page_out_vm(vm, vm.resident - vm.limit, tick)
+        if not is_waiting and self.free() < knobs.soft_below:
+            self.page_out(int(knobs.soft_below * (1.0 + knobs.margin)) + 1 - self.free(), tick)
         if self.free() < knobs.hard_below:
             self.page_out(int(knobs.hard_below * (1.0 + knobs.margin)) + 1 - self.free(), tick)
         self.update_state()
@@ -73,8 +68,7 @@ class Policy:
     def reclaim_now(self, tick):
         if self.exhausted_tick == tick:
             return self.free()
-        self.set_targets()
-        self.move_balloons(tick, True)
+        self.balloon_now(max(1, self.knobs.hard_below), tick)
         missing = max(1, self.knobs.hard_below) - self.free()
         if missing > 0:
             self.page_out(missing, tick)
@@ -82,20 +76,3 @@ class Policy:
         if self.free() < 1:
             self.exhausted_tick = tick
         return self.free()
-
-    def move_balloons(self, tick, may_inflate):
-        can_inflate_more = False
-        for vm in self.vms:
-            size = vm.count("ballooned")
-            goal = 0
-            if vm.target < vm.granted:
-                unreserved = len(vm.pages) - vm.reservation - vm.count("swapped", "compressed")
-                goal = max(0, min(len(vm.pages) - vm.target, vm.balloon_cap, unreserved))
-            if goal < size:
-                self.deflate(vm, min(size - goal, vm.deflate_per_tick))
-            elif goal > size and (may_inflate or vm.limit < vm.granted):
-                left = goal if tick == 0 else max(0, vm.inflate_per_tick - vm.tick["inflated"])
-                inflated = self.inflate(vm, min(goal - size, left), tick)
-                if inflated == left and size + inflated < goal:
-                    can_inflate_more = True
-        return can_inflate_more and self.state >= STATES.index("soft")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 HELD = ("private", "shared", "compressed", "swapped")
-GUEST_CLASSES = ("anon", "cache", "free", "kernel")
+GUEST_CLASSES = ("anon", "cache", "free", "kernel", "dirty")
 STATES = ("high", "clear", "soft", "hard", "low")
 
 
@@ -17,6 +17,11 @@ class Page:
     content: int | None = None
     last_touch: int = 0
     is_stable: bool = False
+    is_zeroed: bool = False
+
+    @property
+    def effective_class(self):
+        return "free" if self.is_zeroed else self.guest_class
 
 
 @dataclass
@@ -29,14 +34,32 @@ class Vm:
     balloon_cap: int
     compress_cap: int  # in 1/16 page
     inflate_per_tick: int
+    paging_per_tick: int
     deflate_per_tick: int
     scan_per_tick: float
     granted_by_tick: list
     touched_by_tick: list
+    reserve: int
+    zero_content: int | None
+    weight: float
     small_blocks: set = field(default_factory=set)
     exposure: float = 0.0
     granted: int = -1
-    active_slow: float = 0.0
+    in_use: int = -1
+    bar: int | None = None
+    lap_left: int = 0
+    hand_free: int = 0
+    hand_empty: int = 0
+    hand_reclaim: int = 0
+    hand_deflate: int = 0
+    ready_tick: int = 0
+    wanted: int = 0
+    assigned: float = 0.0
+    history: list = field(default_factory=list)
+    slow: float = 0.0
+    fast: float = 0.0
+    current: float = 0.0
+    active: float = 0.0
     target: int = 0
     scan_cursor: int = 0
     tick: dict = field(default_factory=dict)

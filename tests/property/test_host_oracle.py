@@ -17,7 +17,6 @@ from planner.workload.fleet import Demand, VmTable
 from tests.oracles import host as oracle
 
 CLASSES = ("untouched", "private", "shared", "ballooned", "evicted", "compressed", "swapped")
-EVENTS = ("touched", "swap_in", "swap_out", "decompress", "guest_paging", "cow", "denied", "inflated")
 N_TICKS = 24
 
 
@@ -82,10 +81,21 @@ HYPERVISORS = st.fixed_dictionaries(
         ),
         "ballooning": st.fixed_dictionaries(
             {
-                "enabled": st.booleans(),
+                "enabled": st.sampled_from([True, True, False]),
+                "policy": st.sampled_from(["none", "esxi", "esxi", "ovirt-mom", "pve-autoballoon", "hyper-v"]),
+                "max_fraction": st.sampled_from([0.65, 1.0]),
+                "minimum": st.sampled_from(["0 MiB", "4 MiB"]),
+                "driver_delay": st.sampled_from(["0 s", "15 min"]),
                 "inflate": st.sampled_from(["4 KiB/s", "1 MiB/s"]),
+                "inflate_paging": st.sampled_from(["2 KiB/s", "1 MiB/s"]),
+                "interval": st.sampled_from(["10 s", "400 s"]),
+                "host_target": st.sampled_from([0.8, 0.5]),
+                "buffer": st.sampled_from([0.0, 0.2]),
                 "deflate": st.sampled_from(["4 KiB/s", "1 MiB/s"]),
             }
+        ),
+        "active_sampling": st.fixed_dictionaries(
+            {"pages": st.sampled_from([10, 100]), "period": st.sampled_from(["60 s", "50 s", "400 s", "900 s"])}
         ),
         "compression": st.fixed_dictionaries(
             {
@@ -110,9 +120,13 @@ FLEETS = st.fixed_dictionaries(
         "limited": st.sampled_from([0.0, 0.5]),
         "swap_share": st.sampled_from([None, None, 0.0, 0.1, 0.5]),  # swap space, of configured memory
         "is_zram": st.sampled_from([False, False, True]),
+        "dirty": st.sampled_from([0.0, 0.3]),
+        "reserve": st.sampled_from(["0 MiB", "99 MiB"]),
+        "zeroed": st.sampled_from([False, False, True]),
     }
 )
 NO_SWAP_LIMIT = {"swap_share": None, "is_zram": False}
+PLAIN_GUESTS = {"dirty": 0.0, "reserve": "0 MiB", "zeroed": False}
 
 
 def make_problem(fleet, hypervisor):
@@ -124,7 +138,13 @@ def make_problem(fleet, hypervisor):
     device = SwapDevice("device", 80e-6, 5e5, size, fleet["is_zram"])
     hardware = HostHardware("host", memory + page_bytes, 0, 8, "sapphire-rapids", device)
     workload = WorkloadSpec(
-        zero_fraction=0.1, self_shared_fraction=0.3, image_shared_fraction=0.3, shared_write_fraction=0.2
+        zero_fraction=0.1,
+        self_shared_fraction=0.3,
+        image_shared_fraction=0.3,
+        shared_write_fraction=0.2,
+        guest_dirty_fraction=fleet["dirty"],
+        guest_reserve=fleet["reserve"],
+        zeroed_at_boot=fleet["zeroed"],
     )
     problem = HostProblem(
         host=hardware,
@@ -148,9 +168,10 @@ def assert_same_pages(stack, twin, tick):
         assert [int(fast_content[n]) for n in held] == [
             -1 if vm.pages[n].content is None else vm.pages[n].content for n in held
         ], (tick, v)
-        assert stack.vms.tick[v].tolist() == [vm.tick[name] for name in EVENTS], (tick, v)
+        assert stack.vms.tick[v].tolist() == [vm.tick[name] for name in oracle.EVENTS], (tick, v)
         assert stack.vms.small[v] == twin.small_pages(vm), (tick, v)
-        assert stack.vms.active_slow[v] == vm.active_slow, (tick, v)
+        assert stack.active.pages[v] == vm.active, (tick, v)
+        assert (stack.balloons.wanted[v], stack.balloons.assigned[v]) == (vm.wanted, vm.assigned), (tick, v)
 
 
 def compare(fleet, hypervisor):
@@ -186,7 +207,9 @@ GROWS_WHILE_RECLAIMING = {
 
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @example(
-    fleet={"seed": 0, "n_vms": 1, "ratio": 1.4, "page_scale": 1, "reserved": 0.0, "limited": 0.0} | NO_SWAP_LIMIT,
+    fleet={"seed": 0, "n_vms": 1, "ratio": 1.4, "page_scale": 1, "reserved": 0.0, "limited": 0.0}
+    | NO_SWAP_LIMIT
+    | PLAIN_GUESTS,
     hypervisor=GROWS_WHILE_RECLAIMING,
 )
 @given(fleet=FLEETS, hypervisor=HYPERVISORS)
