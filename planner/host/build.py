@@ -108,9 +108,7 @@ def _build_pages(pages: FleetPages, home_content: np.ndarray) -> state.PageArray
     )
 
 
-def _build_contents(
-    problem: HostProblem, pages: FleetPages
-) -> tuple[np.ndarray, np.ndarray, state.ContentArrays]:
+def _build_contents(problem: HostProblem, pages: FleetPages) -> tuple[np.ndarray, np.ndarray, state.ContentArrays]:
     """Give numbers to zero pages and to contents that at least two pages have within the scope of sharing.
 
     Overwrites the content keys of `pages` with the numbers. Returns the content of each page, that of a zero page of
@@ -144,7 +142,7 @@ def _build_contents(
 def _build_vms(
     problem: HostProblem, mine: VmPages, start: np.ndarray, keys: np.ndarray, tick_s: float
 ) -> state.VmArrays:
-    hypervisor, n_pages = problem.hypervisor, mine.n_pages
+    n_pages = mine.n_pages
     page_bytes = problem.page_scale * PAGE_BYTES
     n_vms = n_pages.size
     reservation = np.minimum(-(-mine.vms.reservation_bytes // page_bytes), n_pages)

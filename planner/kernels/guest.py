@@ -45,25 +45,24 @@ all anonymous memory, as Linux reclaims while the inactive file list is long (mm
 LAP_SHARE = 16
 """A lap takes at least this part of the VM's pages: finer is a truer LRU, coarser costs fewer laps."""
 
+N_COLD_BUCKETS = N_AGE_BUCKETS - 1 - COLDEST_HOT_BUCKET
+FIRST_DIRTY = N_COLD_BUCKETS
+FIRST_BY_AGE = 2 * N_COLD_BUCKETS
 NEVER = 63
+"""Places in the order of giving: cold clean cache, cold dirty cache, the rest by age; NEVER: kept, or free already."""
 
 
 def _build_giving_order() -> np.ndarray:
-    """Build the place of a page in the order of giving: by guest code, host class and age bucket.
-
-    0-13 cold clean cache, 14-27 cold dirty cache, each the oldest first; 28-43 the rest by age; NEVER: free, empty and
-    kernel pages.
-    """
-    place = np.full((N_GUEST_CODES, N_CLASSES, N_AGE_BUCKETS), NEVER, dtype=np.int64)
-    n_cold = N_AGE_BUCKETS - 1 - COLDEST_HOT_BUCKET
+    """Build the place of a page in the order of giving: by guest code, host class and age bucket; oldest first."""
+    place = np.full((N_GUEST_CODES, N_CLASSES, N_AGE_BUCKETS), NEVER, dtype=np.uint8)
     held = np.flatnonzero(IS_HELD)
     for bucket in range(N_AGE_BUCKETS):
         age_rank = N_AGE_BUCKETS - 1 - bucket
         for guest_class in (GUEST_ANON, GUEST_CACHE, GUEST_DIRTY):
-            place[guest_class, held, bucket] = 2 * n_cold + age_rank
+            place[guest_class, held, bucket] = FIRST_BY_AGE + age_rank
         if bucket > COLDEST_HOT_BUCKET:
             place[GUEST_CACHE, held, bucket] = age_rank
-            place[GUEST_DIRTY, held, bucket] = n_cold + age_rank
+            place[GUEST_DIRTY, held, bucket] = FIRST_DIRTY + age_rank
     return place
 
 
@@ -173,14 +172,16 @@ def _plan_lap(stack, v, want, tick):
     # A table look-up instead of conditions: classes are random from page to page, and a branch would be guessed wrong.
     for i in range(first, first + in_use):
         counts[GIVING_ORDER[guest_class[i], host_class[i], buckets[tick - last_touch[i]]]] += 1
-    enough = max(want, in_use // LAP_SHARE)
+    least = max(1, in_use // LAP_SHARE)
+    enough = max(want, least)
     found, bar = 0, -1
     for place in range(NEVER):
+        # Within a lap pages go in the order of the hand, so that kinds are mixed only where they are few.
+        if found >= enough or (found >= least and (place == FIRST_DIRTY or place == FIRST_BY_AGE)):
+            break
         if counts[place] > 0:
             bar = place
             found += counts[place]
-            if found >= enough:
-                break
     stack.guests.bar[v] = bar
     return bar
 

@@ -81,7 +81,7 @@ class Demand:
 
     def back(self, vm, page, tick, is_first):
         if page.host_class in ("ballooned", "evicted", "untouched") and vm.count("ballooned") > 0:
-            self.make_room(vm, page, is_first, tick)
+            self.find_memory(vm, page, is_first, tick)
         if self.free() < 1 and self.reclaim_now(tick) < 1:
             vm.tick["denied"] += 1
             return False

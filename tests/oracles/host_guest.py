@@ -66,9 +66,15 @@ class Guest:
             places = sorted(p for p in (place_in_giving_order(page, tick) for page in pages) if p is not None)
             if not places:
                 return None
-            enough = max(want, len(pages) // 16, 1)
-            vm.bar = places[min(enough, len(places)) - 1]
+            vm.bar = self.lap_bar(places, want, max(1, len(pages) // 16))
             vm.lap_left = len(pages)
+
+    def lap_bar(self, places, want, least):
+        for kind_ends in (14, 28):
+            in_kind = [place for place in places if place < kind_ends]
+            if len(in_kind) >= least:
+                return in_kind[min(max(want, least), len(in_kind)) - 1]
+        return places[min(max(want, least), len(places)) - 1]
 
     def needs_write(self, page):
         return page.host_class in HELD and not page.is_zeroed and page.guest_class in ("anon", "dirty")
@@ -80,7 +86,7 @@ class Guest:
                 vm.tick["swap_in"] += 1
         self.move(vm, page, host_class)
 
-    def make_room(self, vm, page, is_first, tick):
+    def find_memory(self, vm, page, is_first, tick):
         is_spare = self.spare(vm) > 0
         if page.host_class != "ballooned":
             if not is_spare and page.effective_class != "free":

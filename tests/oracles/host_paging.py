@@ -1,7 +1,6 @@
 """Host-level paging of the twin."""
 
 from tests.oracles.draws import draw
-from tests.oracles.host_guest import age_bucket
 
 
 class Paging:

@@ -3,6 +3,9 @@
 import numpy as np
 
 from planner.kernels import state
+from planner.kernels.balloon_policies import POLICIES
+from planner.kernels.draws import build_normal_table
+from planner.kernels.frames import IS_HELD
 
 DEFAULT_LIMITS = {
     "space": 1 << 40,
@@ -35,7 +38,6 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
         "break_below": 4 * min_free,
         "margin": 0.1,
         "idle_cost": 1.0 / (1.0 - idle_memory_tax),
-        "slow_gain": 0.9,
         "pages_per_block": 1,
         "scatter": 0.0,
         "shared_write_below": 0,
@@ -66,16 +68,12 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
             shares=n_pages.astype(np.float64),
             reservation=ints(0),
             limit=n_pages.copy(),
-            balloon_cap=(n_pages * 65) // 100,
             compress_cap=n_pages * state.UNITS_PER_PAGE // 10,
-            inflate_per_tick=ints(1000),
-            deflate_per_tick=ints(1000),
             scan_per_tick=np.zeros(n_vms),
             granted=ints(-1),
             counts=counts,
             small=ints(0),
             tick=np.zeros((n_vms, state.N_TICK), np.int64),
-            active_slow=np.zeros(n_vms),
             target=ints(0),
             scan_cursor=ints(0),
         ),
@@ -108,6 +106,62 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
             calm_bin=np.zeros((n_vms, 1), np.uint8),
             age_bucket=np.minimum([a.bit_length() for a in range(5000)], 15).astype(np.uint8),
         ),
+        guests=_build_guests(n_pages),
+        balloons=_build_balloons(n_pages),
+        active=state.ActiveArrays(*np.zeros((4, n_vms)), build_normal_table()),
+        balloon_knobs=state.BalloonKnobs(**DEFAULT_BALLOON_KNOBS),
+    )
+
+
+DEFAULT_BALLOON_KNOBS = {
+    "policy": POLICIES["esxi"],
+    "interval_s": 10.0,
+    "tick_s": 300.0,
+    "host_pages": 1000.0,
+    "page_bytes": 2.0**20,
+    "host_target": 0.8,
+    "buffer": 0.2,
+    "delay_ticks": 0,
+    "is_zeroing": False,
+    "is_estimating": False,
+    "sample_pages": 100,
+    "sample_period_s": 60.0,
+    "slow_gain": 0.4,
+    "fast_gain": 0.8,
+    "least_active": 0.0,
+}
+
+
+def _build_guests(n_pages):
+    n_vms = n_pages.size
+    hand = np.zeros((n_vms, state.N_HANDS), np.int64)
+    hand[:, state.HAND_EMPTY] = n_pages - 1
+    return state.GuestArrays(
+        reserve=np.zeros(n_vms, np.int64),
+        in_use=np.full(n_vms, -1, np.int64),
+        used=np.zeros((n_vms, state.N_GUEST_CLASSES), np.int64),
+        held=np.zeros((n_vms, state.N_GUEST_CLASSES), np.int64),
+        zero_content=np.full(n_vms, state.NO_CONTENT, np.int32),
+        hand=hand,
+        bar=np.full(n_vms, -1, np.int64),
+        lap_left=np.zeros(n_vms, np.int64),
+        counts=np.zeros(64, np.int64),
+    )
+
+
+def _build_balloons(n_pages):
+    n_vms = n_pages.size
+    return state.BalloonArrays(
+        cap=(n_pages * 65) // 100,
+        inflate_per_tick=np.full(n_vms, 1000),
+        paging_per_tick=np.full(n_vms, 1000),
+        deflate_per_tick=np.full(n_vms, 1000),
+        ready_tick=np.zeros(n_vms, np.int64),
+        wanted=np.zeros(n_vms, np.int64),
+        assigned=n_pages.astype(np.float64),
+        weight=np.ones(n_vms),
+        history=np.full((n_vms + 1, 5), -1.0),
+        scratch=np.zeros((n_vms, 3)),
     )
 
 
@@ -122,4 +176,20 @@ def grant(stack, v, pages, contents=None):
         if contents is not None:
             stack.pages.content[first + n] = contents[n]
     stack.vms.small[v] = pages
+    stack.guests.in_use[v] = pages
+    stack.guests.used[v, state.GUEST_ANON] = pages
     return stack
+
+
+def set_guest_classes(stack, v, classes):
+    """Make the granted pages of VM `v` of the given guest classes."""
+    rows = slice(int(stack.vms.start[v]), int(stack.vms.start[v]) + len(classes))
+    stack.pages.guest_class[rows] = classes
+    stack.guests.used[v] = np.bincount(classes, minlength=state.N_GUEST_CLASSES)
+    held = IS_HELD[stack.pages.host_class[rows]]
+    stack.guests.held[v] = np.bincount(np.asarray(classes)[held], minlength=state.N_GUEST_CLASSES)
+
+
+def with_policy(stack, name, **knobs):
+    """Return the stack with another balloon policy and other knobs of it."""
+    return stack._replace(balloon_knobs=stack.balloon_knobs._replace(policy=POLICIES[name], **knobs))

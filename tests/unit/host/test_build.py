@@ -54,7 +54,7 @@ def test_thresholds_are_shares_of_min_free(stack):
 
 def test_caps_by_vm(stack):
     # Balloon: 65 % of configured, without the reservation (1024 pages of a), none without a driver.
-    assert stack.vms.balloon_cap.tolist() == [2662, 0, 333]
+    assert stack.balloons.cap.tolist() == [2662, 0, 333]
     # A cache of 10 % of configured memory, in sixteenths of a page: 1.6 x 4096, 2048 and 513.
     assert stack.vms.compress_cap.tolist() == [6553, 3276, 820]
     assert stack.vms.reservation.tolist() == [1024, 0, 0]
@@ -63,6 +63,6 @@ def test_caps_by_vm(stack):
 
 
 def test_rates_per_tick(stack):
-    # 50 MiB/s over 300 s = 7500 pages of 2 MiB. A pass an hour = 1/12 a tick, under 1024 pages/s x 300 s / 512 = 600.
-    assert stack.vms.inflate_per_tick.tolist() == [7500] * 3
+    # 200 MiB/s over 300 s = 30000 pages of 2 MiB. A pass an hour = 1/12 a tick, under 1024 pages/s x 300 s / 512 = 600.
+    assert stack.balloons.inflate_per_tick.tolist() == [30000] * 3
     assert stack.vms.scan_per_tick == pytest.approx([4096 / 12, 2048 / 12, 513 / 12])

@@ -7,7 +7,6 @@ import pytest
 
 from planner.host.invariants import find_violation
 from planner.kernels import state
-from planner.kernels.balloon import balloon_goal, deflate, inflate
 from planner.kernels.frames import free_frames
 from planner.kernels.sharing import step_scan, try_share, write_page
 from planner.kernels.swap import page_out
@@ -71,44 +70,6 @@ def test_large_blocks_are_shared_only_when_memory_is_short():
         # 4 x minFree = 400 frames: 980 free is enough, 390 is not.
         assert stack.vms.counts[0, state.SHARED] == expected
         assert stack.vms.small[0] == expected
-
-
-def test_guest_gives_free_then_empty_then_cache_then_cold_anonymous():
-    stack = grant(build_small_stack(100, n_pages=[10]), 0, 8)
-    stack.pages.guest_class[:8] = [
-        state.GUEST_ANON, state.GUEST_CACHE, state.GUEST_FREE, state.GUEST_KERNEL,
-        state.GUEST_ANON, state.GUEST_CACHE, state.GUEST_ANON, state.GUEST_KERNEL,
-    ]  # fmt: skip
-    stack.pages.last_touch[:8] = [90, 10, 99, 0, 5, 99, 60, 0]
-    order = []
-    for _ in range(8):
-        before = stack.pages.host_class.copy()
-        assert inflate(stack, 0, 1, 100) == 1
-        order.append(int(np.flatnonzero(before != stack.pages.host_class)[0]))
-    # Free page 2, never touched 9 and 8, cache by age 1 and 5, anonymous by age 4, 6 and 0; the kernel's 3 and 7 never.
-    assert order == [2, 9, 8, 1, 5, 4, 6, 0]
-    assert inflate(stack, 0, 5, 100) == 0
-    assert free_frames(stack) == 100 - 2
-
-
-def test_balloon_goal_respects_cap_and_target():
-    stack = grant(build_small_stack(100, n_pages=[100]), 0, 90)
-    stack.vms.target[0] = 60
-    assert balloon_goal(stack, 0) == 40
-    stack.vms.target[0] = 10
-    assert balloon_goal(stack, 0) == 65
-    stack.vms.target[0] = 90
-    assert balloon_goal(stack, 0) == 0
-
-
-def test_deflated_memory_is_the_guests_to_fault_in():
-    stack = grant(build_small_stack(100, n_pages=[10]), 0, 5)
-    inflate(stack, 0, 8, 1)
-    assert deflate(stack, 0, 10) == 8
-    # Pages 0..4 held content, now paged out or dropped by the guest; 5..9 were never touched.
-    assert stack.vms.counts[0, state.EVICTED] == 3
-    assert stack.vms.counts[0, state.UNTOUCHED] == 5
-    assert find_violation(stack) is None
 
 
 @pytest.mark.parametrize("is_lru", [False, True])

@@ -41,7 +41,7 @@ def test_state_worsens_at_the_threshold_and_improves_past_the_margin():
 def targets(granted, active, shares, supply, tax, reservation=None, limit=None):
     stack = build_small_stack(frames=10**6, n_pages=granted, idle_memory_tax=tax)
     stack.vms.granted[:] = granted
-    stack.vms.active_slow[:] = active
+    stack.active.pages[:] = active
     stack.vms.shares[:] = shares
     stack.vms.limit[:] = granted if limit is None else limit
     stack.vms.reservation[:] = 0 if reservation is None else reservation
