@@ -8,11 +8,8 @@ paper's figure 6. Covers platforms that sample (ESXi); others use what their gue
 import math
 
 from planner.kernels.compiled import kernel, small_kernel
-from planner.kernels.draws import draw_u32
+from planner.kernels.draws import PURPOSE_NOISE, PURPOSE_SAMPLE, draw_u32
 from planner.kernels.state import TICK_TOUCHED
-
-PURPOSE_SAMPLE = 51
-PURPOSE_NOISE = 52
 
 
 @kernel

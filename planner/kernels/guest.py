@@ -12,7 +12,7 @@ guest's own disk running full, the guest paging without a balloon.
 import numpy as np
 
 from planner.kernels.compiled import kernel, small_kernel
-from planner.kernels.draws import draw_u32
+from planner.kernels.draws import PURPOSE_HAND, draw_u32
 from planner.kernels.frames import EFFECTIVE_CLASS, IS_HELD, move_page
 from planner.kernels.state import (
     BALLOONED,
@@ -35,8 +35,6 @@ from planner.kernels.state import (
     TICK_SWAP_IN,
     UNTOUCHED,
 )
-
-PURPOSE_HAND = 50
 
 COLDEST_HOT_BUCKET = 1
 """Page cache touched in this tick or the last is active: given by age like anonymous memory. Older cache goes before

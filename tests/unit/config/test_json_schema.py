@@ -37,7 +37,7 @@ def test_defaults_match_their_own_pattern() -> None:
 
 def test_hypervisor_is_a_name_or_a_section() -> None:
     name, section = SCHEMA["properties"]["hypervisor"]["anyOf"]
-    assert name == {"type": "string", "enum": ["esxi-8", "kvm"]}
+    assert name == {"type": "string", "enum": ["esxi-8", "hyper-v", "kvm", "ovirt", "proxmox"]}
     assert section == {"$ref": "#/$defs/HypervisorSpec"}
 
 

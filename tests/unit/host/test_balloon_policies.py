@@ -69,6 +69,7 @@ def test_mom_averages_its_readings():
     # 35 %: the mean of five readings is 15 % after one round and 20 %, at ease, after the second.
     stack = managed("ovirt-mom", 1000, [(1000, 1000)], tick_s=10.0)
     inflate(stack, 0, 100, ALL, 1)
+    stack.balloons.wanted[0] = 100
     step_balloons(stack, 1)
     stack = stack._replace(knobs=stack.knobs._replace(frames=1250))
     step_balloons(stack, 2)
