@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from planner.config.check_axes import AXIS_CHECKS, check_axis_configs
+from planner.config.check_balloon import BALLOON_CHECKS
 from planner.config.check_fleet import FLEET_CHECKS, check_fleet_directory, check_generator
 from planner.config.check_swap import SWAP_CHECKS
 from planner.config.check_sweep import SWEEP_CHECKS, check_placement_names
@@ -134,7 +135,11 @@ def check_guest_fractions(config: PlannerConfig) -> list[Issue]:
 
 def _check_plain(config: PlannerConfig, base_dir: Path, known: KnownNames) -> list[Issue]:
     """Run the checks that look at no axis."""
-    issues = [issue for check in (*_CHECKS, *FLEET_CHECKS, *SWAP_CHECKS, *SWEEP_CHECKS) for issue in check(config)]
+    issues = [
+        issue
+        for check in (*_CHECKS, *BALLOON_CHECKS, *FLEET_CHECKS, *SWAP_CHECKS, *SWEEP_CHECKS)
+        for issue in check(config)
+    ]
     issues += check_fleet_directory(config, base_dir)
     if known.placements is not None:
         issues += check_placement_names(config, known.placements)

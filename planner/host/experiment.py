@@ -78,6 +78,10 @@ class ExperimentRun:
             simulate_tick(self.stack, self.costs, self._table, self.out, tick)
             yield tick
 
+    def run_part(self, first: int, end: int) -> None:
+        """Simulate the ticks `first` .. `end` (left out) in one compiled call."""
+        simulate_ticks(self.stack, self.costs, self._table, self.out, (first, end))
+
     def run_all(self) -> None:
         """Simulate all ticks in one compiled call: a Python step for each costs more than many a run."""
         simulate_ticks(self.stack, self.costs, self._table, self.out, (0, self._n_ticks))
