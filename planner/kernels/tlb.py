@@ -1,8 +1,8 @@
-"""A set-associative two-level data TLB with true LRU: first level split by page size, second level shared.
+"""A set-associative two-level data TLB with true LRU, for pages of 4 KiB, 2 MiB and 1 GiB.
 
-Covers lookup, fill and flush. An entry covers the smaller of guest and host leaf. 1 GiB translations are held as 2 MiB
-entries, as Zen 2 does; the few 1 GiB entries of Intel cores are not modelled, nor are instruction TLBs, prefetch,
-address-space tags and the sharing of a TLB by two threads.
+Covers lookup, fill and flush. The first level is split by page size or holds any size; the second is shared by the
+sizes that a core puts there. An entry covers the smaller of guest and host leaf. Not modelled: instruction TLBs,
+prefetch, address-space tags and the sharing of a TLB by two threads.
 """
 
 from typing import NamedTuple
@@ -10,47 +10,57 @@ from typing import NamedTuple
 import numpy as np
 
 from planner.kernels.compiled import kernel
-
-SMALL_SHIFT = 12
-LARGE_SHIFT = 21
+from planner.kernels.lru import NOT_FOUND, LruBank, build_bank, find_entry, put_entry
 
 HIT_L1, HIT_L2, MISS = 0, 1, 2
-L1_SMALL, L1_LARGE, L2 = 0, 1, 2
-OFFSET, SETS, WAYS = 0, 1, 2
-NOT_FOUND = -1
+SIZE_4K, SIZE_2M, SIZE_1G = 0, 1, 2
+N_SIZES = 3
+N_TLB_LEVELS = 2
+NOWHERE = -1
 
 
 class TlbGeometry(NamedTuple):
-    """Sizes of a TLB. Entries are a multiple of ways; ways = entries means fully associative."""
-
-    l1_4k_entries: int
-    l1_4k_ways: int
-    l1_2m_entries: int
-    l1_2m_ways: int
-    l2_entries: int
-    l2_ways: int
-    l2_holds_2m: bool
-
-
-class Tlb(NamedTuple):
-    """A TLB. Within a set the most recently used entry comes first, so the last one is the victim.
+    """Sizes of a TLB as (entries, ways); ways = entries means fully associative, (0, 0) that there is none.
 
     Attributes
     ----------
-    tags : int64 array, shape (n_entries,)
-        Page number and page size of each entry (see `tag_of`); 0 is empty.
-    frames : int64 array, shape (n_entries,)
-        Host page number that the entry translates to, in units of its page size.
-    parts : int64 array, shape (3, 3)
-        First entry, sets and ways (columns) of L1 for 4 KiB, L1 for 2 MiB and L2 (rows).
+    l1_4k, l1_2m, l1_1g : tuple of int
+        First level by page size. Without entries for 1 GiB such a page is entered as the 2 MiB page around the address.
+    l1_is_unified : bool
+        One first level of the shape `l1_4k` holds all sizes; the other two are not used then.
+    l2 : tuple of int
+        Second level.
     l2_holds_2m : bool
-        Whether L2 takes 2 MiB entries.
+        Whether 2 MiB pages use it, too.
+    l2_1g : tuple of int
+        Second level for 1 GiB pages.
     """
 
-    tags: np.ndarray
-    frames: np.ndarray
-    parts: np.ndarray
+    l1_4k: tuple[int, int]
+    l1_2m: tuple[int, int]
+    l1_1g: tuple[int, int]
+    l1_is_unified: bool
+    l2: tuple[int, int]
     l2_holds_2m: bool
+    l2_1g: tuple[int, int]
+
+
+class Tlb(NamedTuple):
+    """A TLB.
+
+    Attributes
+    ----------
+    bank : LruBank
+        Entries; the value is the host page number in units of the page's size.
+    part_of : int64 array, shape (2, 3)
+        Part of the bank that holds a size (columns) at a level (rows), or `NOWHERE`.
+    fills : int64 array, shape (3,)
+        Entries made of each size since the last flush: a size that was never entered need not be looked for.
+    """
+
+    bank: LruBank
+    part_of: np.ndarray
+    fills: np.ndarray
 
 
 def build_tlb(geometry: TlbGeometry) -> Tlb:
@@ -61,118 +71,73 @@ def build_tlb(geometry: TlbGeometry) -> Tlb:
     ValueError
         A part has no entries, or its entries are no multiple of its ways.
     """
-    sizes = (
-        (geometry.l1_4k_entries, geometry.l1_4k_ways),
-        (geometry.l1_2m_entries, geometry.l1_2m_ways),
-        (geometry.l2_entries, geometry.l2_ways),
-    )
-    parts = np.zeros((3, 3), np.int64)
-    offset = 0
-    for row, (entries, ways) in enumerate(sizes):
-        if ways < 1 or entries < ways or entries % ways:
-            raise ValueError(f"{entries} TLB entries in {ways} ways; expected a multiple of the ways")
-        parts[row] = offset, entries // ways, ways
-        offset += entries
-    return Tlb(np.zeros(offset, np.int64), np.zeros(offset, np.int64), parts, geometry.l2_holds_2m)
+    if 0 in (*geometry.l1_4k, *geometry.l2) or not (geometry.l1_is_unified or geometry.l1_2m[0]):
+        raise ValueError("a TLB part for 4 KiB or 2 MiB has 0 entries; expected a multiple of the ways")
+    bank = build_bank((geometry.l1_4k, geometry.l1_2m, geometry.l1_1g, geometry.l2, geometry.l2_1g))
+    has_1g = geometry.l1_1g[0] > 0
+    first = [0, 0, 0 if has_1g else NOWHERE] if geometry.l1_is_unified else [0, 1, 2 if has_1g else NOWHERE]
+    second = [3, 3 if geometry.l2_holds_2m else NOWHERE, 4 if geometry.l2_1g[0] > 0 else NOWHERE]
+    return Tlb(bank, np.array([first, second], np.int64), np.zeros(N_SIZES, np.int64))
 
 
 @kernel
-def tag_of(number, is_large):
-    """Return the tag of a page number: never 0, different for the two page sizes."""
-    return (number << 1) + (2 if is_large else 1)
+def shift_of_size(size):
+    """Return log2 of the bytes of a page: 12, 21, 30."""
+    return 12 + 9 * size
 
 
 @kernel
-def touch_entry(tlb, part, number, is_large):
-    """Look in one part; a hit becomes the most recently used entry of its set. Changes `tlb` in place.
-
-    Returns
-    -------
-    int
-        Frame, or `NOT_FOUND`.
-    """
-    ways = tlb.parts[part, WAYS]
-    start = tlb.parts[part, OFFSET] + (number % tlb.parts[part, SETS]) * ways
-    tag = tag_of(number, is_large)
-    tags = tlb.tags[start : start + ways]
-    # No early exit: so the loop becomes vector compares, and a fully associative level costs a third less.
-    found = NOT_FOUND
-    for i in range(ways):
-        if tags[i] == tag:
-            found = i
-    if found == NOT_FOUND:
-        return NOT_FOUND
-    frame = tlb.frames[start + found]
-    push_front(tlb, start, start + found, tag, frame)
-    return frame
-
-
-@kernel
-def insert_entry(tlb, part, number, is_large, frame):
-    """Put an entry that is not there yet in front of its set; the last one falls out. Changes `tlb` in place."""
-    ways = tlb.parts[part, WAYS]
-    start = tlb.parts[part, OFFSET] + (number % tlb.parts[part, SETS]) * ways
-    push_front(tlb, start, start + ways - 1, tag_of(number, is_large), frame)
-
-
-@kernel
-def push_front(tlb, first, last, tag, frame):
-    """Move entries first..last-1 one place back and write an entry at `first`. Changes `tlb` in place."""
-    for i in range(last, first, -1):
-        tlb.tags[i] = tlb.tags[i - 1]
-        tlb.frames[i] = tlb.frames[i - 1]
-    tlb.tags[first] = tag
-    tlb.frames[first] = frame
+def tag_of(number, size):
+    """Return the tag of a page number: never 0, different for each page size."""
+    return number * N_SIZES + size + 1
 
 
 @kernel
 def lookup_tlb(tlb, address):
-    """Look an address up: both parts of L1, then L2, whose hit is copied to L1. Changes `tlb` in place.
+    """Look an address up in L1, then in L2, whose hit is copied to L1. Changes `tlb` in place.
 
     Returns
     -------
     tuple of int
         `HIT_L1`, `HIT_L2` or `MISS`; physical address (0 on a miss). [-, bytes]
     """
-    small = address >> SMALL_SHIFT
-    large = address >> LARGE_SHIFT
-    frame = touch_entry(tlb, L1_SMALL, small, False)
-    if frame != NOT_FOUND:
-        return HIT_L1, physical_address(frame, address, SMALL_SHIFT)
-    frame = touch_entry(tlb, L1_LARGE, large, True)
-    if frame != NOT_FOUND:
-        return HIT_L1, physical_address(frame, address, LARGE_SHIFT)
-    frame = touch_entry(tlb, L2, small, False)
-    if frame != NOT_FOUND:
-        insert_entry(tlb, L1_SMALL, small, False, frame)
-        return HIT_L2, physical_address(frame, address, SMALL_SHIFT)
-    if tlb.l2_holds_2m:
-        frame = touch_entry(tlb, L2, large, True)
-        if frame != NOT_FOUND:
-            insert_entry(tlb, L1_LARGE, large, True, frame)
-            return HIT_L2, physical_address(frame, address, LARGE_SHIFT)
+    for level in range(N_TLB_LEVELS):
+        for size in range(N_SIZES):
+            part = tlb.part_of[level, size]
+            if part == NOWHERE or tlb.fills[size] == 0:
+                continue
+            shift = shift_of_size(size)
+            number = address >> shift
+            frame = find_entry(tlb.bank, part, number, tag_of(number, size))
+            if frame != NOT_FOUND:
+                if level == HIT_L2:
+                    put_entry(tlb.bank, tlb.part_of[0, size], number, tag_of(number, size), frame)
+                return level, (frame << shift) | (address & ((1 << shift) - 1))
     return MISS, 0
 
 
 @kernel
-def fill_tlb(tlb, address, physical, is_large):
-    """Enter a translation after a miss, in L1 and in L2 where it takes the size. Changes `tlb` in place."""
-    if is_large:
-        insert_entry(tlb, L1_LARGE, address >> LARGE_SHIFT, True, physical >> LARGE_SHIFT)
-        if tlb.l2_holds_2m:
-            insert_entry(tlb, L2, address >> LARGE_SHIFT, True, physical >> LARGE_SHIFT)
-    else:
-        insert_entry(tlb, L1_SMALL, address >> SMALL_SHIFT, False, physical >> SMALL_SHIFT)
-        insert_entry(tlb, L2, address >> SMALL_SHIFT, False, physical >> SMALL_SHIFT)
+def fill_tlb(tlb, address, physical, leaf_level):
+    """Enter a translation after a miss, in L1 and in L2 where it takes the size. Changes `tlb` in place.
+
+    Parameters
+    ----------
+    leaf_level : int
+        1, 2 or 3: the smaller of guest and host leaf. A size that L1 has no entries for is entered as the next smaller.
+    """
+    size = leaf_level - 1
+    while tlb.part_of[0, size] == NOWHERE:
+        size -= 1
+    number, frame = address >> shift_of_size(size), physical >> shift_of_size(size)
+    tlb.fills[size] += 1
+    for level in range(N_TLB_LEVELS):
+        part = tlb.part_of[level, size]
+        if part != NOWHERE:
+            put_entry(tlb.bank, part, number, tag_of(number, size), frame)
 
 
 @kernel
 def flush_tlb(tlb):
     """Empty the TLB, as after a change of mappings. Changes `tlb` in place."""
-    tlb.tags[:] = 0
-
-
-@kernel
-def physical_address(frame, address, shift):
-    """Return the physical address, in bytes, of `address` in a frame of 2 ** shift bytes."""
-    return (frame << shift) | (address & ((1 << shift) - 1))
+    tlb.bank.tags[:] = 0
+    tlb.fills[:] = 0

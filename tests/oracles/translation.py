@@ -104,109 +104,189 @@ class OracleRadix:
         return True
 
 
-def walk_nested(guest, host, address):
-    """Return (host-physical address, guest leaf level, host leaf level, references); levels 0 on a fault."""
-    # Machine memory: the guest's nodes where the host maps them.
-    memory = {host.walk(node)[0]: entries for node, entries in guest.nodes.items()}
-    references = 0
-    table = guest.root
-    for level in range(guest.levels, 0, -1):
-        pointer, host_level, host_references = host.walk(table)
-        references += host_references
-        if host_level == 0:
-            return 0, 0, 0, references
-        references += 1
-        entry = memory[pointer].get(address // leaf_bytes(level) % 512)
-        if entry is None:
-            return 0, 0, 0, references
-        table, is_leaf = entry
-        if is_leaf:
-            physical, host_level, host_references = host.walk(table + address % leaf_bytes(level))
-            references += host_references
-            if host_level == 0:
-                return 0, 0, 0, references
-            return physical, level, host_level, references
-    raise AssertionError("a table ends with leaves")
-
-
-class OracleTlb:
-    def __init__(self, geometry):
-        self.l1_small = OracleCache(geometry.l1_4k_entries, geometry.l1_4k_ways)
-        self.l1_large = OracleCache(geometry.l1_2m_entries, geometry.l1_2m_ways)
-        self.l2 = OracleCache(geometry.l2_entries, geometry.l2_ways)
-        self.l2_holds_2m = geometry.l2_holds_2m
-
-    def lookup(self, address):
-        """Return (0 first level, 1 second level or 2 miss; physical address)."""
-        for size, first_level in ((PAGE, self.l1_small), (2 * 1024**2, self.l1_large)):
-            base = first_level.get(address // size, size)
-            if base is not None:
-                return 0, base + address % size
-        for size, first_level in ((PAGE, self.l1_small), (2 * 1024**2, self.l1_large)):
-            base = self.l2.get(address // size, size)
-            if base is not None:
-                first_level.put(address // size, size, base)
-                return 1, base + address % size
-        return 2, 0
-
-    def fill(self, address, physical, is_large):
-        size = 2 * 1024**2 if is_large else PAGE
-        first_level = self.l1_large if is_large else self.l1_small
-        first_level.put(address // size, size, physical - physical % size)
-        if self.l2_holds_2m or not is_large:
-            self.l2.put(address // size, size, physical - physical % size)
-
-
 class OracleCache:
+    """Sets of (number, label, value), the most recent first; without ways it holds nothing."""
+
     def __init__(self, entries, ways):
         self.ways = ways
-        self.sets = [[] for _ in range(entries // ways)]
+        self.sets = [[] for _ in range(entries // ways if ways else 1)]
 
-    def get(self, number, size):
+    def get(self, number, label=None):
         entries = self.sets[number % len(self.sets)]
         for entry in entries:
-            if entry[:2] == (number, size):
+            if entry[:2] == (number, label):
                 entries.remove(entry)
                 entries.insert(0, entry)
                 return entry[2]
         return None
 
-    def put(self, number, size, base):
+    def put(self, number, value, label=None):
         entries = self.sets[number % len(self.sets)]
-        entries.insert(0, (number, size, base))
+        entries.insert(0, (number, label, value))
         if len(entries) > self.ways:
             entries.pop()
 
 
-def run_nested(guest, host, tlb, addresses):
-    """List (outcome, references, physical address) of each address: 0 and 1 TLB hits, 2 walk, 3 fault."""
-    results = []
-    for address in addresses:
-        outcome, physical = tlb.lookup(address)
-        references = 0
-        if outcome == 2:
-            physical, guest_level, host_level, references = walk_nested(guest, host, address)
-            if guest_level == 0:
-                outcome = 3
-            else:
-                tlb.fill(address, physical, min(guest_level, host_level) > 1)
-        results.append((outcome, references, physical))
-    return results
+class OracleTlb:
+    def __init__(self, geometry):
+        small = OracleCache(*geometry.l1_4k)
+        unified = geometry.l1_is_unified
+        self.first = {1: small, 2: small if unified else OracleCache(*geometry.l1_2m)}
+        if geometry.l1_1g[0]:
+            self.first[3] = small if unified else OracleCache(*geometry.l1_1g)
+        shared = OracleCache(*geometry.l2)
+        self.second = {1: shared}
+        if geometry.l2_holds_2m:
+            self.second[2] = shared
+        if geometry.l2_1g[0]:
+            self.second[3] = OracleCache(*geometry.l2_1g)
+
+    def lookup(self, address):
+        """Return (0 first level, 1 second level or 2 miss; physical address)."""
+        for outcome, caches in enumerate((self.first, self.second)):
+            for level, cache in sorted(caches.items()):
+                size = leaf_bytes(level)
+                base = cache.get(address // size, level)
+                if base is not None:
+                    if outcome == 1:
+                        self.first[level].put(address // size, base, level)
+                    return outcome, base + address % size
+        return 2, 0
+
+    def fill(self, address, physical, leaf_level):
+        level = max(size for size in self.first if size <= leaf_level)
+        size = leaf_bytes(level)
+        for caches in (self.first, self.second):
+            if level in caches:
+                caches[level].put(address // size, physical - physical % size, level)
 
 
-def run_native(table, tlb, addresses):
+WHERE = ("L1", "L2", "LLC", "DRAM")
+
+
+class OracleWalker:
+    def __init__(self, geometry):
+        self.pwc = {
+            "guest": {level: OracleCache(*shape) for level, shape in enumerate(geometry.guest_pwc, start=2)},
+            "host": {level: OracleCache(*shape) for level, shape in enumerate(geometry.host_pwc, start=2)},
+        }
+        self.nested_tlb = OracleCache(*geometry.nested_tlb)
+        self.data_caches = [OracleCache(*shape) for shape in geometry.data_caches]
+        self.latency = dict(zip((*WHERE, "hit"), geometry.latency_cycles, strict=True))
+        self.start()
+
+    def start(self):
+        """Forget the last walk: `read` lists (line, where), `hits` the caches that shortened the walk."""
+        self.read = []
+        self.hits = []
+
+    def read_line(self, address):
+        line = address // 64
+        missed = []
+        where = "DRAM"
+        for name, cache in zip(WHERE, self.data_caches, strict=False):
+            if cache.get(line) is not None:
+                where = name
+                break
+            missed.append(cache)
+        for cache in missed:
+            cache.put(line, "present")
+        return where
+
+    def read_entry(self, address):
+        self.read.append((address // 64, self.read_line(address)))
+
+    def start_of_walk(self, side, table, address):
+        for level in range(2, table.levels + 1):
+            below = self.pwc[side][level].get(address // leaf_bytes(level))
+            if below is not None:
+                self.hits.append(side)
+                return level - 1, below
+        return table.levels, table.root
+
+    def tally(self):
+        """List references, cycles, cycles of the last, references by place, hits in guest PWC, host PWC, nested TLB."""
+        costs = [self.latency[where] for _, where in self.read]
+        cycles = sum(costs) + self.latency["hit"] * len(self.hits)
+        places = [where for _, where in self.read]
+        return [
+            len(self.read),
+            cycles,
+            costs[-1] if costs else 0,
+            *(places.count(where) for where in WHERE),
+            *(self.hits.count(name) for name in ("guest", "host", "nested TLB")),
+        ]
+
+
+def walk_one(table, walker, side, address):
+    """Return (target, leaf level) by one table whose nodes lie where it says; (0, 0) when not mapped."""
+    level, node = walker.start_of_walk(side, table, address)
+    while True:
+        slot = address // leaf_bytes(level) % 512
+        walker.read_entry(node + 8 * slot)
+        entry = table.nodes[node].get(slot)
+        if entry is None:
+            return 0, 0
+        if entry[1]:
+            return entry[0] + address % leaf_bytes(level), level
+        walker.pwc[side][level].put(address // leaf_bytes(level), entry[0])
+        level, node = level - 1, entry[0]
+
+
+def walk_nested(guest, host, walker, address):
+    """Return (host-physical address, guest leaf level, host leaf level); zeros on a fault."""
+    level, table = walker.start_of_walk("guest", guest, address)
+    while True:
+        pointer = walker.nested_tlb.get(table // PAGE)
+        if pointer is not None:
+            walker.hits.append("nested TLB")
+        else:
+            pointer, host_level = walk_one(host, walker, "host", table)
+            if host_level == 0:
+                return 0, 0, 0
+            walker.nested_tlb.put(table // PAGE, pointer)
+        slot = address // leaf_bytes(level) % 512
+        walker.read_entry(pointer + 8 * slot)
+        entry = guest.nodes[table].get(slot)
+        if entry is None:
+            return 0, 0, 0
+        if entry[1]:
+            physical, host_level = walk_one(host, walker, "host", entry[0] + address % leaf_bytes(level))
+            return (physical, level, host_level) if host_level else (0, 0, 0)
+        walker.pwc["guest"][level].put(address // leaf_bytes(level), entry[0])
+        level, table = level - 1, entry[0]
+
+
+def run_nested(guest, host, tlb, walker, addresses):
+    """List (outcome, physical address, tally, what was read) of each: 0 and 1 TLB hits, 2 walk, 3 fault."""
+
+    def walk(address):
+        physical, guest_level, host_level = walk_nested(guest, host, walker, address)
+        return physical, min(guest_level, host_level)
+
+    return run(walk, tlb, walker, addresses)
+
+
+def run_native(table, tlb, walker, addresses):
     """The same through one table."""
+    return run(lambda address: walk_one(table, walker, "guest", address), tlb, walker, addresses)
+
+
+def run(walk, tlb, walker, addresses):
     results = []
     for address in addresses:
+        walker.start()
         outcome, physical = tlb.lookup(address)
-        references = 0
         if outcome == 2:
-            physical, level, references = table.walk(address)
+            physical, level = walk(address)
             if level == 0:
                 outcome = 3
             else:
-                tlb.fill(address, physical, level > 1)
-        results.append((outcome, references, physical))
+                tlb.fill(address, physical, level)
+        read = list(walker.read)
+        results.append((outcome, physical, walker.tally(), read))
+        if outcome != 3:
+            walker.read_line(physical)
     return results
 
 
