@@ -17,6 +17,7 @@ from planner.config.catalog import (
     load_swap_device,
     swap_device_names,
 )
+from planner.config.cpu import TlbSpec
 from planner.config.json_schema import config_json_schema
 from planner.config.spec import PlannerConfig
 from planner.schema import HOST_COLUMNS, TIMELINE_COLUMNS, VM_COLUMNS, Column
@@ -125,11 +126,17 @@ def _written(value: object) -> str:
     return f"`{value}`"
 
 
+def _first_level(tlb: TlbSpec) -> str:
+    if tlb.l1_is_unified:
+        return f"{tlb.l1_4k[0]} of any size"
+    return " / ".join(str(entries) for entries, _ in (tlb.l1_4k, tlb.l1_2m, tlb.l1_1g))
+
+
 def _preset_part() -> str:
     cpus = [load_cpu(name) for name in cpu_names()]
     cpu_rows = (
-        (f"`{cpu.name}`", cpu.description, f"{cpu.l1_4k_entries} / {cpu.l1_2m_entries}",
-         f"{cpu.l2_entries}{'' if cpu.l2_holds_2m else ' (4 KiB only)'}", f"{cpu.clock_hz / 1e9:g} GHz")
+        (f"`{cpu.name}`", cpu.description, _first_level(cpu.tlb),
+         f"{cpu.tlb.l2[0]}{'' if cpu.tlb.l2_holds_2m else ' (4 KiB only)'}", f"{cpu.clock_hz / 1e9:g} GHz")
         for cpu in cpus
     )  # fmt: skip
     devices = [load_swap_device(name) for name in swap_device_names()]
@@ -147,7 +154,9 @@ def _preset_part() -> str:
             "## Hypervisor presets\n\nSources and assumptions are in `planner/config/presets/`.\n",
             _table(("key", *(f"`{name}`" for name in names)), preset_rows),
             "## CPU presets\n\nSources and assumptions are in `planner/config/cpus.yaml`.\n",
-            _table(("name", "core", "first-level entries 4 KiB / 2 MiB", "second-level entries", "clock"), cpu_rows),
+            _table(
+                ("name", "core", "first-level entries 4 KiB / 2 MiB / 1 GiB", "second-level entries", "clock"), cpu_rows
+            ),
             "## Swap device presets\n\nSources and assumptions are in `planner/config/swap_devices.yaml`.\n",
             _table(("name", "device", "latency", "4 KiB reads per second"), device_rows),
         )

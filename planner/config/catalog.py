@@ -1,7 +1,7 @@
 """Named hardware: CPU and swap device presets, and the names of the hypervisor presets.
 
 The numbers are in `cpus.yaml`, `swap_devices.yaml` and `presets/*.yaml` beside this module, each with its source or
-marked as an assumption. Covers data TLBs only, not instruction TLBs, and no 1 GiB entries.
+marked as an assumption.
 """
 
 from functools import cache
@@ -9,38 +9,12 @@ from importlib.resources import files
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
+from planner.config.cpu import CpuSpec
 from planner.config.quantities import Seconds
 from planner.config.suggest import name_problem
 from planner.errors import ConfigError, Issue
-
-
-class CpuSpec(BaseModel):
-    """Data TLBs of one core and what translation costs on it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(description="Name of the preset")
-    description: str = Field(description="Core and product")
-    l1_4k_entries: int = Field(gt=0, description="First-level entries for 4 KiB pages")
-    l1_4k_ways: int = Field(gt=0, description="... and their associativity")
-    l1_2m_entries: int = Field(gt=0, description="First-level entries for 2 MiB pages")
-    l1_2m_ways: int = Field(gt=0, description="... and their associativity")
-    l2_entries: int = Field(gt=0, description="Second-level entries")
-    l2_ways: int = Field(gt=0, description="... and their associativity")
-    l2_holds_2m: bool = Field(description="Whether 2 MiB pages use the second level, too")
-    l2_hit_cycles: float = Field(ge=0, description="Added latency of a second-level hit [cycles]")
-    walk_ref_cycles: float = Field(ge=0, description="Mean cost of one page-table reference [cycles]")
-    clock_hz: float = Field(gt=0, description="Core clock [1/s]")
-
-    @model_validator(mode="after")
-    def _check_geometry(self) -> "CpuSpec":
-        for level in ("l1_4k", "l1_2m", "l2"):
-            entries, ways = getattr(self, f"{level}_entries"), getattr(self, f"{level}_ways")
-            if entries % ways:
-                raise ValueError(f"{level}: {entries} entries are no whole number of sets of {ways} ways")
-        return self
 
 
 class SwapDeviceSpec(BaseModel):

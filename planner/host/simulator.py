@@ -14,9 +14,10 @@ from planner.host.costs import build_costs
 from planner.host.invariants import find_violation
 from planner.host.pages import Compressible, DrawnPages, FleetPages, PageSource
 from planner.host.problem import HostProblem, HostResult
+from planner.host.reference_stream import StreamAssumptions
 from planner.host.results import build_out, host_row, slowdown_edges, timeline_bytes, vm_rows
 from planner.host.touches import CalmTicks, TouchLaw, TouchStore, TouchStream
-from planner.host.translation import StreamAssumptions, build_translation_table
+from planner.host.translation import build_translation_table
 from planner.kernels.account import Costs, Out, fill_calm
 from planner.kernels.host_loop import simulate_ticks
 from planner.kernels.overhead import OverheadTable

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planner.kernels.compiled import kernel
+from planner.kernels.compiled import kernel, small_kernel
 
 OFFSET, SETS, WAYS = 0, 1, 2
 NOT_FOUND = -1
 
 
 class LruBank(NamedTuple):
-    """Several set-associative parts. Within a set the most recently used entry comes first, so the last is the victim.
+    """Several set-associative parts.
 
     Attributes
     ----------
@@ -22,13 +22,19 @@ class LruBank(NamedTuple):
         What each entry stands for; 0 is empty.
     values : int64 array, shape (n_entries,)
         What it holds; never negative.
+    used_at : int64 array, shape (n_entries,)
+        Clock of the last use; 0 is empty. The entry of a set with the smallest is the victim.
     parts : int64 array, shape (n_parts, 3)
         First entry, sets and ways (columns) of each part; a part without ways holds nothing.
+    clock : int64 array, shape (1,)
+        Uses so far.
     """
 
     tags: np.ndarray
     values: np.ndarray
+    used_at: np.ndarray
     parts: np.ndarray
+    clock: np.ndarray
 
 
 def build_bank(shapes: tuple[tuple[int, int], ...]) -> LruBank:
@@ -46,10 +52,11 @@ def build_bank(shapes: tuple[tuple[int, int], ...]) -> LruBank:
             raise ValueError(f"{entries} entries in {ways} ways; expected a multiple of the ways")
         parts[row] = offset, max(1, entries // max(1, ways)), ways
         offset += entries
-    return LruBank(np.zeros(offset, np.int64), np.zeros(offset, np.int64), parts)
+    tags, values, used_at = np.zeros((3, offset), np.int64)
+    return LruBank(tags, values, used_at, parts, np.zeros(1, np.int64))
 
 
-@kernel
+@small_kernel
 def find_entry(bank, part, number, tag):
     """Look in the set of `number`; a hit becomes the most recently used entry of its set. Changes `bank` in place.
 
@@ -68,26 +75,29 @@ def find_entry(bank, part, number, tag):
             found = i
     if found == NOT_FOUND:
         return NOT_FOUND
-    value = bank.values[start + found]
-    push_front(bank, start, start + found, tag, value)
-    return value
+    bank.clock[0] += 1
+    bank.used_at[start + found] = bank.clock[0]
+    return bank.values[start + found]
 
 
-@kernel
+@small_kernel
 def put_entry(bank, part, number, tag, value):
-    """Put an entry that is not there yet in front of its set; the last one falls out. Changes `bank` in place."""
+    """Put an entry that is not there yet in place of the least recently used of its set. Changes `bank` in place."""
     ways = bank.parts[part, WAYS]
     if ways == 0:
         return
-    start = bank.parts[part, OFFSET] + (number % bank.parts[part, SETS]) * ways
-    push_front(bank, start, start + ways - 1, tag, value)
+    victim = bank.parts[part, OFFSET] + (number % bank.parts[part, SETS]) * ways
+    for i in range(victim + 1, victim + ways):
+        if bank.used_at[i] < bank.used_at[victim]:
+            victim = i
+    bank.clock[0] += 1
+    bank.tags[victim] = tag
+    bank.values[victim] = value
+    bank.used_at[victim] = bank.clock[0]
 
 
 @kernel
-def push_front(bank, first, last, tag, value):
-    """Move entries first..last-1 one place back and write an entry at `first`. Changes `bank` in place."""
-    for i in range(last, first, -1):
-        bank.tags[i] = bank.tags[i - 1]
-        bank.values[i] = bank.values[i - 1]
-    bank.tags[first] = tag
-    bank.values[first] = value
+def flush_bank(bank):
+    """Empty all parts. Changes `bank` in place."""
+    bank.tags[:] = 0
+    bank.used_at[:] = 0

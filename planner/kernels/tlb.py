@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planner.kernels.compiled import kernel
-from planner.kernels.lru import NOT_FOUND, LruBank, build_bank, find_entry, put_entry
+from planner.kernels.compiled import kernel, small_kernel
+from planner.kernels.lru import NOT_FOUND, LruBank, build_bank, find_entry, flush_bank, put_entry
 
 HIT_L1, HIT_L2, MISS = 0, 1, 2
 SIZE_4K, SIZE_2M, SIZE_1G = 0, 1, 2
@@ -80,13 +80,13 @@ def build_tlb(geometry: TlbGeometry) -> Tlb:
     return Tlb(bank, np.array([first, second], np.int64), np.zeros(N_SIZES, np.int64))
 
 
-@kernel
+@small_kernel
 def shift_of_size(size):
     """Return log2 of the bytes of a page: 12, 21, 30."""
     return 12 + 9 * size
 
 
-@kernel
+@small_kernel
 def tag_of(number, size):
     """Return the tag of a page number: never 0, different for each page size."""
     return number * N_SIZES + size + 1
@@ -139,5 +139,5 @@ def fill_tlb(tlb, address, physical, leaf_level):
 @kernel
 def flush_tlb(tlb):
     """Empty the TLB, as after a change of mappings. Changes `tlb` in place."""
-    tlb.bank.tags[:] = 0
+    flush_bank(tlb.bank)
     tlb.fills[:] = 0

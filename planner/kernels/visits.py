@@ -56,6 +56,22 @@ def draw_visits(key, purpose, head, alpha, n_pages, out):
 
 
 @kernel
+def place_visits(key, purpose, out):
+    """Turn page numbers into addresses: each visit reads one of the page's 64 lines. Changes `out` in place.
+
+    Parameters
+    ----------
+    key : uint32
+    purpose : int
+        As in `draw_visits`.
+    out : int64 array, shape (n_visits,)
+        Page numbers on entry, addresses after. [bytes]
+    """
+    for i in range(out.size):
+        out[i] = out[i] * 4096 + (int(draw_u32(key, i, 0, purpose)) & 63) * 64
+
+
+@kernel
 def tail_weight(start, end, alpha):
     """Integrate x ** -alpha from `start` to `end`."""
     if alpha == 1.0:

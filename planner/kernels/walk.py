@@ -156,7 +156,7 @@ def walk_one(table, walker, pwc, address):
 
 @kernel
 def find_guest_table(space, walker, table):
-    """Return where the host keeps a guest table's page: by the nested TLB or the host's walk; 0 or more, -1: nowhere."""
+    """Return where the host keeps a guest table's page: by the nested TLB or the host's walk; `NOT_FOUND`: nowhere."""
     frame = find_table_page(walker, table >> PAGE_SHIFT)
     if frame != NOT_FOUND:
         count_hit(walker, NESTED_TLB_HITS)

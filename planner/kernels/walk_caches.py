@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planner.kernels.compiled import kernel
-from planner.kernels.lru import NOT_FOUND, LruBank, build_bank, find_entry, put_entry
+from planner.kernels.compiled import kernel, small_kernel
+from planner.kernels.lru import NOT_FOUND, LruBank, build_bank, find_entry, flush_bank, put_entry
 
 LINE_SHIFT = 6
 """log2 of the bytes of a cache line: 64, so 8 entries."""
 
 MAX_REFERENCES = 256
-"""Entries that one walk can read at most; the deepest here, three 5-level tables in each other, reads 6**3 - 1 = 215."""
+"""Entries that one walk can read at most; the deepest here, three 5-level tables, reads 6**3 - 1 = 215."""
 
 IN_L1, IN_L2, IN_LLC, IN_DRAM = 0, 1, 2, 3
 """Where a reference was answered."""
@@ -98,7 +98,7 @@ def build_walker(geometry: WalkerGeometry) -> Walker:
 @kernel
 def flush_walker(walker):
     """Empty all caches. Changes `walker` in place."""
-    walker.bank.tags[:] = 0
+    flush_bank(walker.bank)
 
 
 @kernel
@@ -133,7 +133,7 @@ def count_reference(walker, address):
     tally[CYCLES] += walker.latency_cycles[where]
 
 
-@kernel
+@small_kernel
 def count_hit(walker, counter):
     """Count a hit in a PWC or the nested TLB. Changes `walker` in place."""
     walker.tally[counter] += 1

@@ -114,7 +114,9 @@ def test_1_gib_pages_are_smashed_to_2_mib_where_there_are_no_entries():
 
 SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 3)).map(lambda sets: (sets[0] * sets[1], sets[1]))
 SHAPES_OR_NONE = st.just((0, 0)) | SHAPES
-GEOMETRIES = st.builds(TlbGeometry, SHAPES, SHAPES, SHAPES_OR_NONE, st.booleans(), SHAPES, st.booleans(), SHAPES_OR_NONE)
+GEOMETRIES = st.builds(
+    TlbGeometry, SHAPES, SHAPES, SHAPES_OR_NONE, st.booleans(), SHAPES, st.booleans(), SHAPES_OR_NONE
+)
 
 
 @settings(max_examples=120, deadline=None)

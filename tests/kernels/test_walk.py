@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.kernels import radix, walk
+from planner.kernels import radix
 from planner.kernels.radix import build_radix, map_or_grow, split_page, walk_radix
 from planner.kernels.tlb import HIT_L1, HIT_L2, MISS, TlbGeometry, build_tlb
 from planner.kernels.walk import (
@@ -156,9 +156,9 @@ def dense_space(guest_leaf, host_leaf):
 def test_caches_shorten_the_second_walk_to_two_references():
     """The best case: guest PWC, nested TLB and host PWC all hit; the guest's and the host's last entry are read.
 
-    Page 0 reads 24 entries less what the host's PWC saves within the walk: the pointers to the guest's four table pages
-    and the data lie in two regions of 2 MiB; the first pointer's host walk reads 4, the three others 1 each (host PWC
-    of level 2), the data's 3 (it shares the root's entry only: host PWC of level 4); 4 guest entries: 4 + 3 + 3 + 4 = 14.
+    The first walk is shorter than 24 by itself: the guest's four table pages lie in one region of 2 MiB, so the host
+    reads 4 entries for the first and 1 each for the others (host PWC of level 2), and 3 for the data, which share only
+    the root's entry with them (host PWC of level 4). With the 4 guest entries: 4 + 3 + 3 + 4 = 14.
     """
     space, _ = dense_space(1, 1)
     first, second, again = run(run_nested, space, CACHES, TLB, [3 * GIB, 3 * GIB + 8 * PAGE, 3 * GIB])
@@ -185,7 +185,7 @@ def test_neighbouring_pages_share_a_line_of_eight_entries():
 def test_program_data_pushes_entries_out_of_the_data_caches():
     """One line of L1 and L2 each: the data's own line takes it, so that the next walk finds its line in the third."""
     caches = CACHES._replace(data_caches=((1, 1), (1, 1), (64, 8)))
-    space, guest = dense_space(1, 1)
+    _, guest = dense_space(1, 1)
     out = run(run_native, guest, caches, TLB, [3 * GIB, 3 * GIB + PAGE])
     assert [out[1, TALLY + column] for column in (REFERENCES, FROM_L1, FROM_L1 + 1, FROM_L1 + 2)] == [1, 0, 0, 1]
 
@@ -300,7 +300,9 @@ def test_native_streams_agree_with_the_oracle(levels, pages, addresses, tlb, cac
 def test_a_long_stream_through_real_sizes_agrees_with_the_oracle(levels, host_levels):
     """4,000 references over 3,000 pages of mixed leaves, through caches small enough to miss at every level."""
     rng = np.random.default_rng(levels)
-    guest, slow_guest = random_guest(levels, [(5, 2, 5), *((2560 + page, 1, 2048 + page) for page in range(0, 40960, 16))])
+    guest, slow_guest = random_guest(
+        levels, [(5, 2, 5), *((2560 + page, 1, 2048 + page) for page in range(0, 40960, 16))]
+    )
     wanted = [(2048 + page) * PAGE for page in range(0, 40960, 16)]
     host, slow_host = random_host(host_levels, [(5, 2, 1)], wanted, int(guest.state[radix.USED]), 3)
     addresses = ((2560 + rng.integers(0, 2560, 4000) * 16) * PAGE + rng.integers(0, 4096, 4000)).tolist()

@@ -4,6 +4,7 @@ from importlib.resources import files
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from planner.config.catalog import (
     cpu_names,
@@ -14,6 +15,7 @@ from planner.config.catalog import (
     load_swap_device,
     swap_device_names,
 )
+from planner.config.cpu import CpuSpec
 from planner.config.fields import models_in
 from planner.config.hypervisor import HypervisorSpec
 from planner.errors import ConfigError
@@ -27,21 +29,38 @@ def power_of_two(number: int) -> bool:
 
 @pytest.mark.parametrize("name", cpu_names())
 def test_cpu_sets_are_powers_of_two(name: str) -> None:
-    cpu = load_cpu(name)
-    assert power_of_two(cpu.l1_4k_entries // cpu.l1_4k_ways)
-    assert power_of_two(cpu.l1_2m_entries // cpu.l1_2m_ways)
-    assert power_of_two(cpu.l2_entries // cpu.l2_ways)
+    tlb, walk = load_cpu(name).tlb, load_cpu(name).walk_caches
+    shapes = (tlb.l1_4k, tlb.l1_2m, tlb.l1_1g, tlb.l2, tlb.l2_1g, walk.l2, walk.l3, walk.l4, walk.l5, walk.nested_tlb)
+    assert all(power_of_two(entries // ways) for entries, ways in shapes if entries)
 
 
-def test_walk_reference_cost_is_the_stated_mix() -> None:
-    # 20 % L1 at 4 cycles, 30 % L2 at 14, 40 % last level at 54, 10 % DRAM at 200
-    expected = 0.2 * 4 + 0.3 * 14 + 0.4 * 54 + 0.1 * 200
-    assert load_cpu("sapphire-rapids").walk_ref_cycles == pytest.approx(expected)
+@pytest.mark.parametrize("name", cpu_names())
+def test_data_caches_grow_and_slow_down_by_level(name: str) -> None:
+    caches = load_cpu(name).data_caches
+    assert caches.l1.size < caches.l2.size < caches.llc.size
+    assert caches.l1.hit_cycles < caches.l2.hit_cycles < caches.llc.hit_cycles < caches.dram_cycles
+    part_of_one_core = caches.llc.size // caches.llc.cores
+    assert 512 * 1024 <= part_of_one_core <= 4 * 1024**2
 
 
 def test_agile_paging_machine() -> None:
-    cpu = load_cpu("sandy-bridge")
-    assert (cpu.l1_4k_entries, cpu.l1_2m_entries, cpu.l2_entries, cpu.l2_holds_2m) == (64, 32, 512, False)
+    tlb = load_cpu("sandy-bridge").tlb
+    assert (tlb.l1_4k, tlb.l1_2m, tlb.l1_1g, tlb.l2, tlb.l2_holds_2m) == ((64, 4), (32, 4), (4, 4), (512, 4), False)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tlb": {"l2": [1000, 12]}}, "1000 entries are no whole number of sets of 12 ways"),
+        ({"data_caches": {"l1": {"size": "32 KiB", "ways": 7, "hit_cycles": 4}}}, "no whole number of sets of 7 ways"),
+    ],
+)
+def test_impossible_caches_are_refused(change: dict[str, dict[str, object]], message: str) -> None:
+    raw = yaml.safe_load(FOLDER.joinpath("cpus.yaml").read_text(encoding="utf-8"))["haswell"]
+    for part, values in change.items():
+        raw[part] |= values
+    with pytest.raises(ValidationError, match=message):
+        CpuSpec.model_validate({"name": "haswell", **raw})
 
 
 def test_swap_devices_in_order_of_latency() -> None:
