@@ -4,6 +4,7 @@ Only visited pages (and whole 2 MiB leaves around them) are mapped: a walk reads
 page. docs/model/translation.md has the assumptions and their sources.
 """
 
+from math import gcd
 from typing import NamedTuple
 
 import numpy as np
@@ -43,12 +44,15 @@ class StreamAssumptions(NamedTuple):
         Upper bound of the exponent of the law of page visits.
     levels : int
         Levels of guest and host table.
+    is_scattered : bool
+        Whether popular pages lie anywhere in memory, or next to one another by popularity.
     """
 
     guest_large_fraction: float = 0.5
-    useful_cycles_per_visit: float = 2570.0
+    useful_cycles_per_visit: float = 2725.0
     steepest_alpha: float = 0.99
     levels: int = 4
+    is_scattered: bool = False
 
 
 class Effort(NamedTuple):
@@ -123,7 +127,7 @@ def patterns(effort: Effort) -> tuple[Pattern, ...]:
 
 
 def draw_stream(bench: Bench, active_bytes: int, pattern: Pattern, n_mappings: int) -> list[np.ndarray]:
-    """Return the addresses visited under each of the mappings; a page's rank is its place.
+    """Return the addresses visited under each of the mappings.
 
     The last `n_measured` of each are the ones to measure.
     """
@@ -135,10 +139,20 @@ def draw_stream(bench: Bench, active_bytes: int, pattern: Pattern, n_mappings: i
     draw_visits(key, _PURPOSE_VISIT, head, bench.alpha, n_pages, visits)
     past = _recency_order(visits[: effort.n_past], n_pages, bench)
     addresses = np.concatenate([past, visits[effort.n_past :]])
+    if bench.assumptions.is_scattered:
+        addresses = addresses * _scatter_step(n_pages) % n_pages
     place_visits(key, _PURPOSE_LINE, addresses)
     first_end = past.size + effort.n_warm_up + effort.n_measured
     ends = first_end + (effort.n_again + effort.n_measured) * np.arange(n_mappings - 1)
     return np.split(addresses, ends)
+
+
+def _scatter_step(n_pages: int) -> int:
+    """Return a step near the golden section of the pages: multiples of it visit each page once, far from the last."""
+    step = int(n_pages * 0.618) | 1
+    while gcd(step, n_pages) != 1:
+        step += 2
+    return step
 
 
 def _recency_order(past: np.ndarray, n_pages: int, bench: Bench) -> np.ndarray:

@@ -59,7 +59,7 @@ class Measured(NamedTuple):
     dram_share : float
         Share of the references that memory answers.
     cycles_per_visit : float
-        Walks and second-level hits. [cycles]
+        Walks and look-ups in the second level. [cycles]
     overhead : float
         The same ÷ useful time.
     """
@@ -202,7 +202,8 @@ def price_counts(counts: np.ndarray, cpu: CpuSpec, assumptions: StreamAssumption
     """Turn the counts of `count_run` into what `Measured` says."""
     visits, l2_hits, misses = (int(count) for count in counts[:WALKS])
     tally = counts[WALKS:]
-    cycles = l2_hits * cpu.tlb.l2_hit_cycles + int(tally[CYCLES])
+    # A miss has looked in the second level, too, before its walk starts.
+    cycles = (l2_hits + misses) * cpu.tlb.l2_hit_cycles + int(tally[CYCLES])
     return Measured(
         l2_hits_per_visit=l2_hits / visits,
         misses_per_visit=misses / visits,

@@ -21,7 +21,7 @@ class OverheadTable(NamedTuple):
     small_fraction : float64 array, shape (n_fractions,)
         Share of the memory that the host maps with 4 KiB pages, ascending.
     overhead : float64 array, shape (n_sizes, n_fractions)
-        Time for page walks and second-level TLB hits ÷ useful CPU time.
+        Time for page walks and second-level TLB look-ups ÷ useful CPU time.
     """
 
     active_log2_bytes: np.ndarray
@@ -36,7 +36,7 @@ def interpolate_overhead(table, active_bytes, small_fraction):
     Returns
     -------
     float
-        Time for page walks and second-level TLB hits ÷ useful CPU time; 0 when nothing is active.
+        Time for page walks and second-level TLB look-ups ÷ useful CPU time; 0 when nothing is active.
     """
     if active_bytes <= 0:
         return 0.0
