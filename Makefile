@@ -11,7 +11,7 @@ STAMPS := $(VENV)/.stamps
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --no-compile
 MIN_PYTHON := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help setup dev demo bitbrains test test-slow lint bench docs clean
+.PHONY: help setup dev demo bitbrains test test-slow lint bench docs docs-measured clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make test-slow | bench        long tests; speed of the main parts'
 	@echo 'make setup | dev              install for use; install for development'
 	@echo 'make docs                     write the generated pages of docs/ again'
+	@echo 'make docs-measured            measure what docs/ says of validation and ablation again (minutes)'
 	@echo 'make clean                    remove .venv and caches, keep data/ and reports/'
 
 $(STAMPS)/venv:
@@ -74,6 +75,11 @@ bench: dev
 
 docs: dev
 	@$(BIN)/python -m tools.reference_pages
+
+# What is measured and takes minutes: the result of `planner validate`, the worth of each mechanism.
+docs-measured: dev
+	@$(BIN)/python -m tools.validation_tables
+	@$(BIN)/python -m tools.ablation
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.validation.base import Target
-from planner.validation.run import Outcome, Row, count_rows
-from planner.validation.wording import describe_tolerance, describe_value
+from planner.validation.run import Outcome, Row
+from planner.validation.wording import describe_tolerance, describe_value, summary_lines
 
 _NARROWEST, _WIDEST = 18, 40
 _WIDTHS = (14, 10, 12, 4, 10)
@@ -17,11 +17,6 @@ _JUSTIFY: tuple[Literal["left", "right"], ...] = ("right", "right", "right", "le
 _FIXED = sum(_WIDTHS) + 2 * (1 + len(_WIDTHS))
 _GROUP_COLUMN = {"evidence": "predicted", "calibrated": "calibrated", "shown": "shown only"}
 _MARKS = {True: ("pass", "green"), False: ("MISS", "bold red")}
-_GROUP_WORDS = {
-    "evidence": "predicted",
-    "calibrated": "calibrated (fitted, no evidence)",
-    "shown": "quoted from memory (not counted)",
-}
 
 
 def print_validation(outcomes: Sequence[Outcome], console: Console) -> None:
@@ -50,16 +45,6 @@ def missed_lines(rows: Sequence[Row]) -> list[str]:
         f"missed: {name}: {', '.join(quantities)}" + (f": {note}" if note else "")
         for (name, note), quantities in reasons.items()
     ]
-
-
-def summary_lines(rows: Sequence[Row]) -> list[str]:
-    """Word how many rows passed, a line per group."""
-    lines = []
-    for group, kinds in count_rows(rows).items():
-        passed, total = (sum(counts[n] for counts in kinds.values()) for n in (0, 1))
-        parts = ", ".join(f"{kind} {count[0]}/{count[1]}" for kind, count in kinds.items())
-        lines.append(f"{_GROUP_WORDS[group]}: {passed} of {total} within tolerance ({parts})")
-    return lines
 
 
 def print_targets(targets: Sequence[Target], console: Console) -> None:

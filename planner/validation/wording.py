@@ -1,6 +1,15 @@
 """Words and numbers of validation, the same on the terminal and on the page."""
 
+from collections.abc import Sequence
+
 from planner.validation.base import Expected
+from planner.validation.run import Row, count_rows
+
+_GROUP_WORDS = {
+    "evidence": "predicted",
+    "calibrated": "calibrated (fitted, no evidence)",
+    "shown": "quoted from memory (not counted)",
+}
 
 
 def describe_value(value: float) -> str:
@@ -18,3 +27,13 @@ def describe_tolerance(expected: Expected) -> str:
     if expected.relative:
         parts.append(f"{expected.relative * 100:g} %")
     return f"± {', '.join(parts)}" if parts else "exact"
+
+
+def summary_lines(rows: Sequence[Row]) -> list[str]:
+    """Word how many rows passed, a line per group."""
+    lines = []
+    for group, kinds in count_rows(rows).items():
+        passed, total = (sum(counts[n] for counts in kinds.values()) for n in (0, 1))
+        parts = ", ".join(f"{kind} {count[0]}/{count[1]}" for kind, count in kinds.items())
+        lines.append(f"{_GROUP_WORDS[group]}: {passed} of {total} within tolerance ({parts})")
+    return lines
