@@ -40,7 +40,6 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "compression off": ("hypervisor.compression.enabled=false",),
     "host swapping off": ("hypervisor.swap.enabled=false",),
     "ballooning and compression off": ("hypervisor.ballooning.enabled=false", "hypervisor.compression.enabled=false"),
-    "ballooning and host swapping off": ("hypervisor.ballooning.enabled=false", "hypervisor.swap.enabled=false"),
     "large pages off": ("hypervisor.large_pages=false",),
     "idle memory tax 0": ("hypervisor.idle_memory_tax=0",),
 }

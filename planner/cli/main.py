@@ -175,8 +175,10 @@ def validate(
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    of_targets: Annotated[bool, typer.Option("--targets", help="Of a targets file of planner validate.")] = False,
+) -> None:
     """Print the JSON Schema of a config, for editors."""
     from planner.cli.schema import schema_command
 
-    schema_command()
+    schema_command(of_targets)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from planner.validation.base import Expected, Kind, Target
 
@@ -48,3 +48,9 @@ class TargetSpec(_Spec):
         """Make the target that checks are run for."""
         expected = {name: Expected(**spec.model_dump()) for name, spec in self.expected.items()}
         return Target(self.name, self.title, self.kind, self.source, self.check, self.config, expected, self.is_slow)
+
+
+def targets_json_schema() -> dict[str, Any]:
+    """Build the JSON Schema of a targets file, for editors that complete and check YAML."""
+    schema = TypeAdapter(list[TargetSpec]).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -6,6 +6,7 @@ from planner.errors import ConfigError, InputError
 from planner.validation.base import Expected
 from planner.validation.checks import load_checks
 from planner.validation.load import check_unique, load_targets, shipped_target_files
+from planner.validation.spec import targets_json_schema
 
 SOUND = """\
 - name: mine
@@ -112,3 +113,9 @@ def test_shipped_targets_are_sound():
 
 def test_checks_are_found():
     assert "min-free" in load_checks()
+
+
+def test_the_schema_for_editors_knows_the_keys():
+    schema = targets_json_schema()
+    assert schema["type"] == "array"
+    assert set(schema["$defs"]["TargetSpec"]["required"]) == {"name", "title", "kind", "source", "check", "expected"}
