@@ -7,6 +7,7 @@ vm). Columns marked `simulated` come from the host simulation, the others from t
 from typing import NamedTuple
 
 RESULTS_VERSION = 1
+PAGES_UNIT = "4 KiB pages"
 SLOWDOWN_BIN_EDGES_PER_DECADE = 8
 SLOWDOWN_DECADES = (-5, 3)
 N_SLOWDOWN_BINS = SLOWDOWN_BIN_EDGES_PER_DECADE * (SLOWDOWN_DECADES[1] - SLOWDOWN_DECADES[0]) + 2
@@ -59,6 +60,19 @@ HOST_COLUMNS = (
     Column("guest_write_bytes_per_s_mean", "float64", "bytes/s", "Written by guests to give memory up, mean"),
     Column("denied_bytes", "int64", "bytes", "Guest memory that could not be backed: nothing left to reclaim"),
     Column("cow_break_bytes_per_s_mean", "float64", "bytes/s", "Shared pages copied because they were written to"),
+    Column("pages_shared_mean", "float64", PAGES_UNIT, "Frames that merged pages share, mean over ticks"),
+    Column("pages_sharing_mean", "float64", PAGES_UNIT, "Further pages mapped to them, mean over ticks"),
+    Column("pages_unshared_mean", "float64", PAGES_UNIT, "KSM: pages unchanged but without partner, mean over ticks"),
+    Column("pages_volatile_mean", "float64", PAGES_UNIT, "KSM: pages changed, new or skipped, mean over ticks"),
+    Column("pages_skipped", "int64", PAGES_UNIT, "KSM: visits that smart_scan saved, from start to end"),
+    Column("pages_scanned", "int64", PAGES_UNIT, "Visits of the scanner, from start to end"),
+    Column("full_scans", "int64", "", "KSM: passes over all pages, from start to end"),
+    Column("ksm_zero_pages_mean", "float64", PAGES_UNIT, "KSM: pages merged with the kernel's zero page, mean"),
+    Column("stable_node_chains_mean", "float64", "", "KSM: contents held in more than one frame, mean over ticks"),
+    Column("stable_node_dups_mean", "float64", PAGES_UNIT, "KSM: frames of such contents, mean over ticks"),
+    Column("general_profit_bytes_mean", "float64", "bytes", "Saved by page sharing less the scanner's own, mean"),
+    Column("sharing_metadata_bytes_mean", "float64", "bytes", "Memory of the scanner's records, mean over ticks"),
+    Column("scanner_cores_mean", "float64", "cores", "Cores that the scanner keeps busy, mean over ticks"),
     Column("slo_broken_s", "float64", "s", "Time in runs of ticks that break the objective"),
     Column("slo_is_broken", "bool", "", "Whether the host broke the objective at least once (or denied memory)"),
     Column("slo_swap_in_is_broken", "bool", "", "Whether its swap-in alone broke the objective"),
@@ -121,4 +135,17 @@ TIMELINE_COLUMNS = (
     Column("cow_break_bytes", "int64", "bytes", "Shared pages copied in the tick because they were written to"),
     Column("compressed_held_bytes", "int64", "bytes", "Host memory that holds the compressed guest memory"),
     Column("guest_write_bytes", "int64", "bytes", "Written by guests to their own disks in the tick to give memory up"),
+    Column("pages_shared", "int64", PAGES_UNIT, "Frames that merged pages share (KSM's pages_shared)"),
+    Column("pages_sharing", "int64", PAGES_UNIT, "Further pages mapped to them: what sharing saves"),
+    Column("pages_unshared", "int64", PAGES_UNIT, "KSM: pages unchanged but without partner, scanned again and again"),
+    Column("pages_volatile", "int64", PAGES_UNIT, "KSM: pages under scan that change too fast, are new or skipped"),
+    Column("pages_skipped", "int64", PAGES_UNIT, "KSM: visits that smart_scan saved, since the start"),
+    Column("pages_scanned", "int64", PAGES_UNIT, "Visits of the scanner, since the start"),
+    Column("full_scans", "int64", "", "KSM: passes over all pages, since the start"),
+    Column("ksm_zero_pages", "int64", PAGES_UNIT, "KSM: pages merged with the kernel's zero page"),
+    Column("stable_node_chains", "int64", "", "KSM: contents held in more than one frame (max_page_sharing)"),
+    Column("stable_node_dups", "int64", PAGES_UNIT, "KSM: frames of such contents"),
+    Column("general_profit_bytes", "int64", "bytes", "Memory saved by page sharing less the scanner's own"),
+    Column("sharing_metadata_bytes", "int64", "bytes", "Memory of the scanner's records"),
+    Column("scanner_cpu_ns", "int64", "ns", "CPU time of the scanner in the tick"),
 )

@@ -91,16 +91,14 @@ def check_state_thresholds(config: PlannerConfig) -> list[Issue]:
     return []
 
 
-def check_scan_rates(config: PlannerConfig) -> list[Issue]:
-    """Check that the scan cap per VM is within the host's; otherwise the two were mixed up."""
-    sharing = config.hypervisor.page_sharing
-    if not sharing.enabled or sharing.pages_per_s_per_vm <= sharing.pages_per_s_per_host:
+def check_scan_advisor(config: PlannerConfig) -> list[Issue]:
+    """Check that the advisor of KSM has a range to choose from."""
+    ksm = config.hypervisor.page_sharing.ksm
+    if ksm.advisor_min_pages_to_scan <= ksm.advisor_max_pages_to_scan:
         return []
-    message = (
-        f"{sharing.pages_per_s_per_vm:g} pages/s for one VM is more than the host's {sharing.pages_per_s_per_host:g}"
-    )
-    hint = "lower it, or raise pages_per_s_per_host"
-    return [Issue("hypervisor.page_sharing.pages_per_s_per_vm", message, hint)]
+    message = f"{ksm.advisor_min_pages_to_scan} is above advisor_max_pages_to_scan ({ksm.advisor_max_pages_to_scan})"
+    path = "hypervisor.page_sharing.ksm.advisor_min_pages_to_scan"
+    return [Issue(path, message, f"use at most {ksm.advisor_max_pages_to_scan}, or raise the maximum")]
 
 
 def check_enabled_mechanisms_can_act(config: PlannerConfig) -> list[Issue]:
@@ -158,7 +156,7 @@ _CHECKS = (
     check_warm_up,
     check_slo_fits_horizon,
     check_state_thresholds,
-    check_scan_rates,
+    check_scan_advisor,
     check_enabled_mechanisms_can_act,
     check_guest_fractions,
 )

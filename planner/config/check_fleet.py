@@ -46,6 +46,19 @@ def check_host_memory(config: PlannerConfig) -> list[Issue]:
     ]
 
 
+def check_numa_nodes(config: PlannerConfig) -> list[Issue]:
+    """Check that every NUMA node has a core."""
+    return [
+        Issue(
+            f"fleet.hosts[{position}].numa_nodes",
+            f"{group.numa_nodes} nodes are more than the {group.cores} cores",
+            f"use at most {group.cores}; servers have 1 to 8",
+        )
+        for position, group in enumerate(config.fleet.hosts)
+        if group.numa_nodes > group.cores
+    ]
+
+
 def check_vm_names(config: PlannerConfig) -> list[Issue]:
     """Check that every VM has a name of its own, after entries are counted out."""
     names = [(position, name) for position, vm in _listed(config) for name in vm.names()]
@@ -186,6 +199,7 @@ FLEET_CHECKS = (
     check_hardware_names,
     check_host_names,
     check_host_memory,
+    check_numa_nodes,
     check_vm_names,
     check_vm_fits_some_host,
     check_vm_limits,

@@ -4,27 +4,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from planner.config.page_sharing import PageSharingSpec
 from planner.config.quantities import Bytes, BytesPerSecond, Fraction, Seconds
 
 
 class _Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class PageSharingSpec(_Spec):
-    """Transparent page sharing (ESXi) or kernel same-page merging (Linux)."""
-
-    enabled: bool = Field(default=True, description="Whether pages of equal content are merged")
-    salting: bool = Field(default=True, description="true: only within a VM (ESXi since 2014); false: between VMs, too")
-    scan_order: Literal["random", "sequential"] = Field(default="random", description="Random (ESXi) or in turn (KSM)")
-    two_passes: bool = Field(default=False, description="Merge only pages unchanged since the last scan (KSM)")
-    full_scan: Seconds = Field(default=3600.0, gt=0, description="Wanted time to scan a whole VM (Mem.ShareScanTime)")
-    pages_per_s_per_vm: float = Field(default=1024.0, gt=0, description="Cap per VM (Mem.ShareRateMax)")
-    pages_per_s_per_host: float = Field(default=81_920.0, gt=0, description="Cap per host (Mem.ShareScanGHz)")
-    break_large_pages_below: float = Field(
-        default=4.0, ge=0,
-        description="Share 2 MiB-backed pages once free memory is under this multiple of minFree; 0: never",
-    )  # fmt: skip
 
 
 class BallooningSpec(_Spec):

@@ -36,6 +36,7 @@ class HostGroupSpec(Spec):
     count: int = Field(ge=1, le=100_000, description="How many hosts of this kind there are")
     memory: Bytes = Field(gt=0, description="Installed RAM of one host")
     cores: int = Field(ge=1, description="Physical cores of one host")
+    numa_nodes: int = Field(default=1, ge=1, le=64, description="NUMA nodes; a VM's memory is on one of them")
     reserved: Bytes = Field(
         default=512 * 2**20, ge=0,
         description="RAM kept for the hypervisor itself; OpenStack Nova's reserved_host_memory_mb is the default",
@@ -164,6 +165,14 @@ class WorkloadSpec(Spec):
         le=1,
         description="Share of touches that write to a page of shareable content (text, zero, common); ends its sharing",
     )
+    content_return_fraction: Fraction = Field(
+        default=0.02, ge=0, le=1,
+        description="Share of touches of cache and free memory that restore its first content (re-read, zeroed)",
+    )  # fmt: skip
+    private_write_fraction: Fraction = Field(
+        default=0.3, ge=0, le=1,
+        description="Share of pages of unique content that are written whenever touched; the others are only read",
+    )  # fmt: skip
 
 
 class SloSpec(Spec):

@@ -13,13 +13,13 @@ from planner.host.balloons import (
 )
 from planner.host.pages import FleetPages, PageSource
 from planner.host.problem import HostProblem
+from planner.host.sharing import build_contents, build_sharing_arrays, build_sharing_knobs, scan_budget
 from planner.host.swap import build_swap, cache_cap_units
 from planner.host.touches import CalmTicks, TouchSource
 from planner.kernels import state
-from planner.kernels.contents import number_contents
 from planner.units import LARGE_PAGE_BYTES, PAGE_BYTES, PAGES_PER_LARGE_PAGE
 from planner.workload.fleet import VmTable
-from planner.workload.overhead import min_free_bytes, vm_overhead_bytes
+from planner.workload.overhead import min_free_bytes, sharing_table_bytes, vm_overhead_bytes
 from planner.workload.touch import TouchSchedule, count_pages
 
 
@@ -61,7 +61,7 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
     mine = VmPages(host_vms, n_pages)
     pages = fleet.pages.take(vm_idx)
     start = pages.start
-    home_content, zero_content, contents = _build_contents(problem, pages)
+    home_content, zero_content, contents = build_contents(problem, pages)
     granted_pages = schedule.granted_pages[vm_idx]
     if problem.workload.zeroed_at_boot:
         granted_pages = np.where(granted_pages >= 0, n_pages[:, np.newaxis], granted_pages)
@@ -86,6 +86,9 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
         balloons=build_balloons(problem, host_vms, n_pages, reservation, tick_s),
         active=build_active(n_pages.size),
         balloon_knobs=build_balloon_knobs(problem, tick_s, knobs.is_quiet),
+        sharing=build_sharing_arrays(
+            problem.hypervisor.page_sharing, home_content.size, contents.refs.size, vm_idx.size
+        ),
     )
 
 
@@ -104,39 +107,7 @@ def _build_pages(pages: FleetPages, home_content: np.ndarray) -> state.PageArray
         content=np.full(n, state.NO_CONTENT, dtype=np.int32),
         home_content=home_content,
         guest_class=pages.guest_class,
-        is_stable=np.zeros(n, dtype=np.uint8),
     )
-
-
-def _build_contents(problem: HostProblem, pages: FleetPages) -> tuple[np.ndarray, np.ndarray, state.ContentArrays]:
-    """Give numbers to zero pages and to contents that at least two pages have within the scope of sharing.
-
-    Overwrites the content keys of `pages` with the numbers. Returns the content of each page, that of a zero page of
-    each VM (NO_CONTENT where it can have none), and the contents.
-    """
-    home = pages.content_key
-    n_keys = int(home.max(initial=state.NO_CONTENT)) + 1
-    zero_numbers = np.empty(pages.start.size - 1, dtype=np.int64)
-    seen = np.zeros(n_keys, dtype=np.int32)
-    number = np.full(n_keys, state.NO_CONTENT, dtype=np.int32)
-    salting = problem.hypervisor.page_sharing.salting
-    count = number_contents(home, pages.start, salting, seen, number, zero_numbers)
-    if not salting:
-        zero_numbers[1:] = zero_numbers[:1]
-    if problem.workload.zeroed_at_boot:
-        # A guest may zero memory although none of its pages stays zero.
-        missing = zero_numbers == state.NO_CONTENT
-        zero_numbers[missing] = count + (np.arange(missing.sum()) if salting else 0)
-        count = max(count, int(zero_numbers.max(initial=-1)) + 1)
-    frame_cost = np.ones(count, dtype=np.int64)
-    # A sampled zero page stands for `page_scale` zero pages that all map to one frame: next to nothing.
-    frame_cost[zero_numbers[zero_numbers != state.NO_CONTENT]] = 1 if problem.page_scale == 1 else 0
-    contents = state.ContentArrays(
-        refs=np.zeros(count, dtype=np.int32),
-        hint=np.full(count, -1, dtype=np.int32),
-        frame_cost=frame_cost,
-    )
-    return home, zero_numbers.astype(np.int32), contents
 
 
 def _build_vms(
@@ -153,13 +124,12 @@ def _build_vms(
         reservation=reservation.astype(np.int64),
         limit=np.maximum(1, -(-mine.vms.limit_bytes // page_bytes)).astype(np.int64),
         compress_cap=cache_cap_units(problem, n_pages),
-        scan_per_tick=_scan_budget(problem, n_pages, tick_s),
+        scan_per_tick=scan_budget(problem, n_pages, tick_s),
         granted=np.full(n_vms, -1, dtype=np.int64),
         counts=_initial_counts(n_pages),
         small=np.zeros(n_vms, dtype=np.int64),
         tick=np.zeros((n_vms, state.N_TICK), dtype=np.int64),
         target=np.zeros(n_vms, dtype=np.int64),
-        scan_cursor=np.zeros(n_vms, dtype=np.int64),
     )
 
 
@@ -169,21 +139,11 @@ def _initial_counts(n_pages: np.ndarray) -> np.ndarray:
     return counts
 
 
-def _scan_budget(problem: HostProblem, n_pages: np.ndarray, tick_s: float) -> np.ndarray:
-    """Return sampled pages to scan per tick and VM: the wanted pass time, under the VM's and the host's cap."""
-    sharing = problem.hypervisor.page_sharing
-    wanted = n_pages * tick_s / sharing.full_scan
-    budget = np.minimum(wanted, sharing.pages_per_s_per_vm * tick_s / problem.page_scale)
-    host_cap = sharing.pages_per_s_per_host * tick_s / problem.page_scale
-    total = budget.sum()
-    capped: np.ndarray = budget * (host_cap / total) if total > host_cap else budget
-    return capped
-
-
 def _build_knobs(problem: HostProblem, vms: VmTable, granted_pages: np.ndarray, tick_s: float) -> state.Knobs:
     hypervisor, page_bytes = problem.hypervisor, problem.page_scale * PAGE_BYTES
     overhead_bytes = int(vm_overhead_bytes(vms, hypervisor).sum())
-    backing_bytes = problem.host.memory_bytes - problem.host.reserved_bytes - overhead_bytes
+    table_bytes = sharing_table_bytes(problem.host.memory_bytes, hypervisor)
+    backing_bytes = problem.host.memory_bytes - problem.host.reserved_bytes - overhead_bytes - table_bytes
     min_free = min_free_bytes(problem.host.memory_bytes, hypervisor) / page_bytes
     clear, soft, hard, low = (int(min_free * threshold) for threshold in hypervisor.state_thresholds)
     knobs = state.Knobs(
@@ -200,13 +160,12 @@ def _build_knobs(problem: HostProblem, vms: VmTable, granted_pages: np.ndarray, 
         scatter=PAGES_PER_LARGE_PAGE * (1.0 - 1.0 / problem.page_scale),
         shared_write_below=int(problem.workload.shared_write_fraction * 2.0**32),
         is_sharing=hypervisor.page_sharing.enabled,
-        is_sequential_scan=hypervisor.page_sharing.scan_order == "sequential",
-        is_two_pass=hypervisor.page_sharing.two_passes,
         is_compressing=hypervisor.compression.enabled and not problem.host.swap.is_ram,
         is_swapping=hypervisor.swap.enabled,
         is_lru=hypervisor.swap.victims == "lru",
         is_large=hypervisor.large_pages,
         is_quiet=False,
+        sharing=build_sharing_knobs(problem, tick_s),
     )
     has_limit = bool((vms.limit_bytes < vms.configured_bytes).any())
     acts_below = policy_acts_below(problem) / page_bytes
@@ -224,7 +183,7 @@ def _is_quiet(knobs: state.Knobs, granted_pages: np.ndarray, acts_below: float) 
 
     Then no page's fate depends on when it is touched, and touches need not be played.
     """
-    if knobs.is_sharing and not knobs.is_large:
+    if knobs.is_sharing and (knobs.sharing.is_ksm or not knobs.is_large):
         return False
     wanted_free = max(knobs.clear_below, knobs.break_below if knobs.is_sharing else 0, acts_below)
     most_granted = int(np.maximum(granted_pages, 0).sum(axis=0).max()) if granted_pages.size else 0

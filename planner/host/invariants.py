@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from planner.kernels import state
+from planner.kernels import sharing_state, state
 from planner.kernels.frames import EFFECTIVE_CLASS, IS_HELD
 
 _RUN_PAGES = 1 << 20
@@ -21,6 +21,7 @@ def find_violation(stack: state.Stack) -> str | None:
     return (
         _find_count_violation(stack, counts)
         or _find_frame_violation(stack, counts)
+        or _find_item_violation(stack)
         or _find_bound_violation(stack, counts)
         or _find_pool_violation(stack, counts)
         or _find_mapping_violation(stack)
@@ -57,7 +58,7 @@ def _find_count_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
 def _find_frame_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
     private, compressed = counts[:, state.PRIVATE].sum(), counts[:, state.COMPRESSED].sum()
     units = int(stack.swap.slot_units[stack.pages.host_class == state.COMPRESSED].astype(np.int64).sum())
-    shared = stack.contents.frame_cost[stack.contents.refs > 0].sum()
+    shared = _shared_frames(stack)
     expected = {
         state.TOTAL_PRIVATE: private,
         state.TOTAL_SHARED_FRAMES: shared,
@@ -68,9 +69,50 @@ def _find_frame_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
     for total, value in expected.items():
         if stack.host.totals[total] != value:
             return f"total {total} is {stack.host.totals[total]}, the pages say {value}"
-    used = private + shared + -(-units // state.UNITS_PER_PAGE)
+    used = private + shared + -(-units // state.UNITS_PER_PAGE) + stack.host.totals[state.TOTAL_METADATA]
     if used > stack.knobs.frames:
         return f"{used} frames in use of {stack.knobs.frames}"
+    return None
+
+
+def _shared_frames(stack: state.Stack) -> int:
+    """Count the frames of shared pages: one a content, with KSM one a stable node; zero pages by their own rule."""
+    is_self = stack.contents.frame_cost == 0
+    limit = stack.knobs.sharing.self_limit
+    refs = stack.contents.refs[is_self].astype(np.int64)
+    self_frames = int(((refs + limit // 2) // limit).sum()) if limit else 0
+    held = stack.sharing.node_refs if stack.knobs.sharing.is_ksm else stack.contents.refs[~is_self]
+    return self_frames + int(np.count_nonzero(held))
+
+
+def _find_item_violation(stack: state.Stack) -> str | None:
+    """Recount KSM's records from the pages' items."""
+    sharing, counters = stack.sharing, stack.sharing.counters
+    if not stack.knobs.sharing.is_ksm:
+        return None
+    is_live = sharing.node_content > 0
+    refs, items = np.zeros_like(sharing.node_refs), np.zeros_like(sharing.node_items)
+    for _, rows in _runs(stack):
+        node = sharing.node[rows]
+        np.add.at(refs, node[(stack.pages.host_class[rows] == state.SHARED) & (node > 0)], 1)
+        np.add.at(items, node[is_live[node]], 1)
+    if not np.array_equal(refs, sharing.node_refs):
+        return "page sharing: mappings of merged frames are miscounted"
+    if not np.array_equal(items, sharing.node_items):
+        return "page sharing: items of merged frames are miscounted"
+    if items.max(initial=0) > stack.knobs.sharing.max_sharing:
+        return f"page sharing: {items.max()} pages share a frame, more than max_page_sharing"
+    expected = {
+        sharing_state.SCAN_ITEMS: np.count_nonzero(sharing.item != sharing_state.ITEM_NONE),
+        sharing_state.SCAN_UNSHARED: np.count_nonzero(sharing.item == sharing_state.ITEM_UNSTABLE),
+        sharing_state.SCAN_SHARED: np.count_nonzero(is_live),
+        sharing_state.SCAN_SHARING: items.sum() - np.count_nonzero(is_live),
+        sharing_state.SCAN_CHAINS: sharing.is_chain.sum(),
+        sharing_state.SCAN_DUPS: sharing.is_chain[sharing.node_content[is_live] - 1].sum(),
+    }
+    for counter, value in expected.items():
+        if counters[counter] != value:
+            return f"page sharing: counter {counter} is {counters[counter]}, the pages say {value}"
     return None
 
 

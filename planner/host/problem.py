@@ -42,6 +42,7 @@ class HostHardware:
     cores: int
     cpu: str
     swap: SwapDevice
+    numa_nodes: int = 1
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,29 @@ from planner.kernels import account
 from planner.kernels.account import Costs, Out, percentile_edges
 from planner.schema import (
     N_SLOWDOWN_BINS,
+    PAGES_UNIT,
     SLOWDOWN_BIN_EDGES_PER_DECADE,
     SLOWDOWN_DECADES,
     TIMELINE_COLUMNS,
+    Column,
 )
 
 _AT = {column.name: n for n, column in enumerate(TIMELINE_COLUMNS)}
+_SHARING_MEANS = (
+    "pages_shared",
+    "pages_sharing",
+    "pages_unshared",
+    "pages_volatile",
+    "ksm_zero_pages",
+    "stable_node_chains",
+    "stable_node_dups",
+    "general_profit_bytes",
+    "sharing_metadata_bytes",
+)
+_SHARING_LAST = ("pages_skipped", "pages_scanned", "full_scans")
+_BY_PAGE = ("stable_node_chains", "general_profit_bytes", "sharing_metadata_bytes")
+"""Columns that the stack counts for each 4 KiB page that a sampled page stands for."""
+
 _STATES = ("high", "clear", "soft", "hard", "low")
 _BYTES_BY_TICK = ("private", "shared", "shared_saved", "ballooned", "evicted", "compressed", "swapped")
 _FEWEST_BUSY_VCPUS = 0.01
@@ -42,16 +59,21 @@ def slowdown_edges() -> np.ndarray:
 
 
 def timeline_bytes(out: Out, costs: Costs) -> np.ndarray:
-    """Return the timeline in bytes.
+    """Return the timeline in the units of its columns: bytes, 4 KiB pages, ns.
 
     Returns
     -------
     int64 array, shape (n_ticks, len(TIMELINE_COLUMNS))
     """
-    timeline = out.timeline * int(costs.page_bytes)
-    timeline[:, _AT["tick"]] = out.timeline[:, _AT["tick"]]
-    timeline[:, _AT["state"]] = out.timeline[:, _AT["state"]]
+    scale = [_column_scale(column, costs) for column in TIMELINE_COLUMNS]
+    timeline: np.ndarray = out.timeline * np.array(scale, dtype=np.int64)
     return timeline
+
+
+def _column_scale(column: Column, costs: Costs) -> int:
+    if column.name in _BY_PAGE or column.unit == PAGES_UNIT:
+        return costs.page_scale
+    return int(costs.page_bytes) if column.unit == "bytes" else 1
 
 
 class BrokenTicks(NamedTuple):
@@ -113,6 +135,9 @@ def host_row(out: Out, costs: Costs, slo: SloSpec) -> dict[str, Any]:
     row["guest_paging_bytes_per_s_mean"] = float(column("guest_paging_bytes").mean() / costs.tick_s)
     row["guest_write_bytes_per_s_mean"] = float(column("guest_write_bytes").mean() / costs.tick_s)
     row["cow_break_bytes_per_s_mean"] = float(column("cow_break_bytes").mean() / costs.tick_s)
+    row |= {f"{name}_mean": float(column(name).mean()) for name in _SHARING_MEANS}
+    row |= {name: int(column(name)[-1]) for name in _SHARING_LAST}
+    row["scanner_cores_mean"] = float(column("scanner_cpu_ns").mean() / (costs.tick_s * 1e9))
     row["denied_bytes"] = int(column("denied_bytes").sum())
     by_cause = slo_broken_ticks(timeline, costs.tick_s, slo)
     broken = by_cause.swap_in | by_cause.guest_paging

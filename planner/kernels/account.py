@@ -13,6 +13,7 @@ from planner.kernels import timeline
 from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.frames import free_frames, pool_frames
 from planner.kernels.overhead import interpolate_overhead
+from planner.kernels.sharing_account import write_sharing
 from planner.kernels.state import (
     BALLOONED,
     COMPRESSED,
@@ -90,6 +91,8 @@ def step_account(stack, costs, translation, out, tick):
     load = min(requests_per_s / costs.swap_requests_per_s, HIGHEST_LOAD)
     swap_in_s = costs.fault_s + costs.swap_latency_s / (1.0 - load)
     _write_timeline(stack, out.timeline[tick], tick)
+    if stack.knobs.is_sharing:
+        write_sharing(stack, out.timeline[tick])
     for v in range(vms.key.size):
         if vms.granted[v] < 0:
             continue

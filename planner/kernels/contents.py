@@ -135,7 +135,7 @@ def _compressed_units(draw, quarter_below, half_below):
 
 
 @kernel
-def number_contents(content, start, is_salted, seen, number, out_zero):
+def number_contents(content, start, scope, seen, number, out_zero):
     """Give numbers from 0 on to contents that can be shared: zeros, and what several pages of a scope hold. In place.
 
     Parameters
@@ -144,14 +144,14 @@ def number_contents(content, start, is_salted, seen, number, out_zero):
         Content keys; becomes content numbers, NO_CONTENT where nothing can be shared.
     start : int64 array, shape (n_vms + 1,)
         First page of each VM.
-    is_salted : bool
-        Whether each VM is a scope of its own; else the host is one.
+    scope : int64 array, shape (n_vms,)
+        Scope of sharing of each VM, numbered from 0: the host is one, or each NUMA node, or each VM.
     seen : int32 array, shape (n_keys,)
         Work array of zeros; left as it was.
     number : int32 array, shape (n_keys,)
         Work array of NO_CONTENT.
     out_zero : int64 array, shape (n_vms,)
-        Filled with the number of the zero page in the scope that starts at this VM, NO_CONTENT where there is none.
+        Filled with the number of the zero page of each scope, NO_CONTENT where there is none.
 
     Returns
     -------
@@ -161,22 +161,33 @@ def number_contents(content, start, is_salted, seen, number, out_zero):
     n_vms = start.size - 1
     n_numbers = 0
     out_zero[:] = NO_CONTENT
-    for v in range(n_vms if is_salted else min(n_vms, 1)):
+    for number_of_scope in range(n_vms):
         first_number = n_numbers
-        first, end = start[v], start[v + 1] if is_salted else start[n_vms]
-        for i in range(first, end):
-            if content[i] >= 0:
-                seen[content[i]] += 1
-        for i in range(first, end):
-            key = content[i]
-            if key < 0:
-                continue
-            if number[key] < first_number and (seen[key] > 1 or key == ZERO_KEY):
-                # Only the first page of a content comes here, so `seen` is still whole.
-                number[key] = n_numbers
-                n_numbers += 1
-            seen[key] -= 1
-            content[i] = number[key] if number[key] >= first_number else NO_CONTENT
+        for v in range(n_vms):
+            if scope[v] == number_of_scope:
+                for i in range(start[v], start[v + 1]):
+                    if content[i] >= 0:
+                        seen[content[i]] += 1
+        for v in range(n_vms):
+            if scope[v] == number_of_scope:
+                part = content[start[v] : start[v + 1]]
+                n_numbers = _number_part(part, first_number, n_numbers, seen, number)
         if number.size > 0 and number[ZERO_KEY] >= first_number:
-            out_zero[v] = number[ZERO_KEY]
+            out_zero[number_of_scope] = number[ZERO_KEY]
+    return n_numbers
+
+
+@kernel
+def _number_part(content, first_number, n_numbers, seen, number):
+    """Give numbers to one VM's contents within a scope whose numbers start at `first_number`."""
+    for i in range(content.size):
+        key = content[i]
+        if key < 0:
+            continue
+        if number[key] < first_number and (seen[key] > 1 or key == ZERO_KEY):
+            # Only the first page of a content comes here, so `seen` is still whole.
+            number[key] = n_numbers
+            n_numbers += 1
+        seen[key] -= 1
+        content[i] = number[key] if number[key] >= first_number else NO_CONTENT
     return n_numbers

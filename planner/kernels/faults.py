@@ -13,7 +13,7 @@ from planner.kernels.draws import (
 from planner.kernels.frames import free_frames, move_page, release_vm
 from planner.kernels.guest import boot_guest, make_room, use_pages
 from planner.kernels.reclaim import reclaim_now
-from planner.kernels.sharing import write_page
+from planner.kernels.sharing import mark_changed, touch_unique, write_page
 from planner.kernels.state import (
     BALLOONED,
     COMPRESSED,
@@ -116,14 +116,18 @@ def _touch(stack, v, tick):
     host_class, content, last_touch, touched_page = pages.host_class, pages.content, pages.last_touch, plan.touched_page
     begin, end = plan.touched_start[v, tick], plan.touched_start[v, tick + 1]
     first, key, write_below = stack.vms.start[v], stack.vms.key[v], stack.knobs.shared_write_below
+    is_ksm, is_sharing, home_content = stack.knobs.sharing.is_ksm, stack.knobs.is_sharing, pages.home_content
     for k in range(begin, end):
         i = first + touched_page[k]
         last_touch[i] = tick
         page_class = host_class[i]
         if page_class != PRIVATE and page_class != SHARED and not _back_page(stack, v, i, tick, False):
             continue
-        if content[i] != NO_CONTENT and int(draw_u32(key, touched_page[k], tick, PURPOSE_WRITE)) < write_below:
-            _write(stack, v, i, tick)
+        if content[i] != NO_CONTENT:
+            if int(draw_u32(key, touched_page[k], tick, PURPOSE_WRITE)) < write_below:
+                _write(stack, v, i, tick)
+        elif is_sharing and (is_ksm or home_content[i] != NO_CONTENT):
+            touch_unique(stack, v, i, tick)
     stack.vms.tick[v, TICK_TOUCHED] += end - begin
 
 
@@ -147,11 +151,12 @@ def _back_page(stack, v, i, tick, is_first):
     elif is_guest_held and not is_first and pages.guest_class[i] != GUEST_FREE:
         vms.tick[v, TICK_GUEST_PAGING] += 1
     move_page(stack, v, i, PRIVATE)
-    pages.is_stable[i] = 0
     if is_first or page_class == UNTOUCHED:
         pages.content[i] = pages.home_content[i]
+        mark_changed(stack, i)
     elif is_guest_held and pages.guest_class[i] == GUEST_FREE:
         pages.content[i] = NO_CONTENT
+        mark_changed(stack, i)
     return True
 
 

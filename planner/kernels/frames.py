@@ -11,17 +11,18 @@ import numpy as np
 from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.draws import PURPOSE_BLOCK, draw_u32
 from planner.kernels.pool import enter_pool, leave_pool
+from planner.kernels.sharing_frames import join_frame, leave_frame
 from planner.kernels.state import (
     COMPRESSED,
     GUEST_FREE,
     GUEST_ZEROED,
     N_CLASSES,
     N_GUEST_CODES,
-    NO_CONTENT,
     PRIVATE,
     SHARED,
     SWAPPED,
     TOTAL_COMPRESSED,
+    TOTAL_METADATA,
     TOTAL_POOL_UNITS,
     TOTAL_PRIVATE,
     TOTAL_SHARED_FRAMES,
@@ -45,26 +46,21 @@ def pool_frames(totals):
 
 @small_kernel
 def free_frames(stack):
-    """Return the frames that no page uses."""
+    """Return the frames that neither a page nor the scanner's records use."""
     totals = stack.host.totals
-    used = totals[TOTAL_PRIVATE] + totals[TOTAL_SHARED_FRAMES] + pool_frames(totals)
+    used = totals[TOTAL_PRIVATE] + totals[TOTAL_SHARED_FRAMES] + pool_frames(totals) + totals[TOTAL_METADATA]
     return stack.knobs.frames - used
 
 
 @small_kernel
 def move_page(stack, v, i, new_class):
     """Move page `i` of VM `v` to `new_class`; its content must still be the old one. Changes `stack` in place."""
-    pages, contents, totals = stack.pages, stack.contents, stack.host.totals
+    pages, totals = stack.pages, stack.host.totals
     old_class = pages.host_class[i]
-    content = pages.content[i]
     if old_class == PRIVATE:
         totals[TOTAL_PRIVATE] -= 1
-        if content != NO_CONTENT and contents.hint[content] == i:
-            contents.hint[content] = -1
     elif old_class == SHARED:
-        contents.refs[content] -= 1
-        if contents.refs[content] == 0:
-            totals[TOTAL_SHARED_FRAMES] -= contents.frame_cost[content]
+        leave_frame(stack, i)
     elif old_class == COMPRESSED:
         totals[TOTAL_COMPRESSED] -= 1
         leave_pool(stack, v, i)
@@ -74,9 +70,7 @@ def move_page(stack, v, i, new_class):
     if new_class == PRIVATE:
         totals[TOTAL_PRIVATE] += 1
     elif new_class == SHARED:
-        if contents.refs[content] == 0:
-            totals[TOTAL_SHARED_FRAMES] += contents.frame_cost[content]
-        contents.refs[content] += 1
+        join_frame(stack, i)
     elif new_class == COMPRESSED:
         totals[TOTAL_COMPRESSED] += 1
         enter_pool(stack, v, i)
@@ -153,3 +147,4 @@ def release_vm(stack, v):
     host.exposure[v] = 0.0
     vms.small[v] = 0
     vms.granted[v] = 0
+    stack.sharing.on_tick[v] = -1

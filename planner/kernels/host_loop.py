@@ -6,6 +6,7 @@ from planner.kernels.compiled import kernel
 from planner.kernels.faults import step_demand
 from planner.kernels.reclaim import step_reclaim
 from planner.kernels.sharing import step_scan
+from planner.kernels.sharing_esx import step_break
 
 
 @kernel
@@ -27,6 +28,8 @@ def simulate_tick(stack, costs, translation, out, tick):
     step_demand(stack, tick)
     if stack.balloon_knobs.is_estimating:
         step_active(stack, tick)
+    if stack.knobs.is_sharing and not stack.knobs.sharing.is_ksm:
+        step_break(stack, tick)
     step_reclaim(stack, tick)
     if stack.knobs.is_sharing:
         step_scan(stack, tick)

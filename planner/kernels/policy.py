@@ -16,6 +16,7 @@ from planner.kernels.state import (
     STATE_LOW,
     STATE_SOFT,
     TOTAL_COMPRESSED,
+    TOTAL_METADATA,
     TOTAL_SHARED_FRAMES,
     TOTAL_STATE,
 )
@@ -55,9 +56,12 @@ def update_state(stack, free):
 
 @kernel
 def guest_page_supply(stack):
-    """Return how many guest pages the host can back while it keeps minFree: sharing and compression add to it."""
+    """Return how many guest pages the host can back while it keeps minFree: sharing and compression add to it.
+
+    The scanner's own memory takes from it.
+    """
     totals = stack.host.totals
-    saved = totals[TOTAL_COMPRESSED] - pool_frames(totals) - totals[TOTAL_SHARED_FRAMES]
+    saved = totals[TOTAL_COMPRESSED] - pool_frames(totals) - totals[TOTAL_SHARED_FRAMES] - totals[TOTAL_METADATA]
     for v in range(stack.vms.key.size):
         saved += stack.vms.counts[v, SHARED]
     return stack.knobs.frames - stack.knobs.min_free + saved

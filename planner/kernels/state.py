@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from planner.kernels.sharing_state import SharingArrays, SharingKnobs
+
 # Host class of a guest page: every page has exactly one.
 UNTOUCHED = 0  # never accessed since power-on, no frame
 PRIVATE = 1  # has a frame of its own
@@ -41,7 +43,8 @@ TOTAL_EXHAUSTED_TICK = 4  # last tick in which reclaim found nothing more to tak
 TOTAL_BROKEN_TICKS = 5  # ticks after which the books did not balance: always 0, or there is a bug
 TOTAL_POOL_UNITS = 6  # room that compressed pages take [1/16 page]
 TOTAL_SWAPPED = 7
-N_TOTALS = 8
+TOTAL_METADATA = 8  # frames of the page sharing's own memory
+N_TOTALS = 9
 N_AGE_BUCKETS = 16
 
 # Columns of `VmArrays.tick`: what happened to a VM within the tick. [pages]
@@ -73,15 +76,16 @@ class PageArrays(NamedTuple):
     content: np.ndarray  # int32, index into ContentArrays, or NO_CONTENT
     home_content: np.ndarray  # int32, content at first touch
     guest_class: np.ndarray  # uint8
-    is_stable: np.ndarray  # uint8, unchanged since the last scan
 
 
 class ContentArrays(NamedTuple):
     """One entry per distinct shareable content (per VM where sharing is salted)."""
 
     refs: np.ndarray  # int32, pages mapped to the shared frame; 0 = there is none
-    hint: np.ndarray  # int32, page last seen with this content, or -1
-    frame_cost: np.ndarray  # int64, frames that the shared copy takes: 0 for zero pages in sampled mode
+    hint: np.ndarray  # int32, page last seen with this content (KSM: in the unstable tree), or -1; may be stale
+    frame_cost: (
+        np.ndarray
+    )  # int64, 1; 0 for a content that shares with itself (zero pages in sampled mode, KSM's zero page)
 
 
 class VmArrays(NamedTuple):
@@ -99,7 +103,6 @@ class VmArrays(NamedTuple):
     small: np.ndarray  # int64 [pages], granted pages in blocks mapped with 4 KiB pages
     tick: np.ndarray  # int64 [pages]
     target: np.ndarray  # int64 [pages], entitlement to guest memory
-    scan_cursor: np.ndarray  # int64, next page of a sequential scan
 
 
 class GuestArrays(NamedTuple):
@@ -207,13 +210,12 @@ class Knobs(NamedTuple):
     scatter: float
     shared_write_below: int
     is_sharing: bool
-    is_sequential_scan: bool
-    is_two_pass: bool
     is_compressing: bool
     is_swapping: bool
     is_lru: bool
     is_large: bool
     is_quiet: bool
+    sharing: SharingKnobs
 
 
 class BalloonKnobs(NamedTuple):
@@ -291,3 +293,4 @@ class Stack(NamedTuple):
     balloons: BalloonArrays
     active: ActiveArrays
     balloon_knobs: BalloonKnobs
+    sharing: SharingArrays

@@ -1,14 +1,15 @@
 """Host-level paging: choose victims, then share, compress or swap each. Reserved memory is never taken.
 
 Victims are random within VMs above their target (ESXi) or the host's least recently used pages (Linux, `victims.py`).
-Only pages with a frame of their own are taken. Not modelled: clustering of writes.
+Only pages with a frame of their own are taken, and by LRU frames that KSM merged. Not modelled: clustering of writes.
 """
 
 from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.compression import make_room, space_left
 from planner.kernels.draws import PURPOSE_VICTIM, draw_u32
 from planner.kernels.frames import break_block, free_frames, move_page, vm_of
-from planner.kernels.sharing import try_share
+from planner.kernels.sharing_esx import try_share
+from planner.kernels.sharing_swap import swap_merged
 from planner.kernels.state import COMPRESSED, PRIVATE, SHARED, SWAPPED, TICK_SWAP_OUT, UNITS_PER_PAGE
 from planner.kernels.victims import build_queue, next_victim
 
@@ -28,7 +29,7 @@ def evict_page(stack, v, i):
         Whether the page gave up its frame.
     """
     knobs, limits = stack.knobs, stack.swap.limits
-    if knobs.is_sharing and not knobs.is_two_pass and try_share(stack, v, i):
+    if knobs.is_sharing and not knobs.sharing.is_ksm and try_share(stack, v, i):
         return True
     units = stack.swap.slot_units[i]
     if knobs.is_compressing and units < UNITS_PER_PAGE and make_room(stack, v, units):
@@ -117,10 +118,12 @@ def page_out_lru(stack, want, tick):
                 return
             n_taken, is_new = 0, True
             continue
-        v = vm_of(stack, i)
-        if _resident(vms, v) > vms.reservation[v]:
+        v, page_class = vm_of(stack, i), stack.pages.host_class[i]
+        if page_class == SHARED:
+            swap_merged(stack, v, i)
+        elif _resident(vms, v) > vms.reservation[v]:
             evict_page(stack, v, i)
-            n_taken += stack.pages.host_class[i] != PRIVATE
+        n_taken += stack.pages.host_class[i] != page_class
 
 
 @kernel

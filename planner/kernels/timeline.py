@@ -22,8 +22,24 @@ COLUMNS = (
     "cow_break",
     "compressed_held",
     "guest_write",
+    "pages_shared",
+    "pages_sharing",
+    "pages_unshared",
+    "pages_volatile",
+    "pages_skipped",
+    "pages_scanned",
+    "full_scans",
+    "ksm_zero_pages",
+    "stable_node_chains",
+    "stable_node_dups",
+    "general_profit",
+    "sharing_metadata",
+    "scanner_cpu_ns",
 )
-"""Names without their unit; pages, but for tick and state."""
+"""Names without their unit: pages, but for tick, state, full_scans and what is in ns.
+
+Profit and metadata are bytes for each 4 KiB page that a sampled page stands for.
+"""
 
 TICK = COLUMNS.index("tick")
 STATE = COLUMNS.index("state")
@@ -46,3 +62,16 @@ SMALL_MAPPED = COLUMNS.index("small_mapped")
 COW_BREAK = COLUMNS.index("cow_break")
 COMPRESSED_HELD = COLUMNS.index("compressed_held")
 GUEST_WRITE = COLUMNS.index("guest_write")
+PAGES_SHARED = COLUMNS.index("pages_shared")
+PAGES_SHARING = COLUMNS.index("pages_sharing")
+PAGES_UNSHARED = COLUMNS.index("pages_unshared")
+PAGES_VOLATILE = COLUMNS.index("pages_volatile")
+PAGES_SKIPPED = COLUMNS.index("pages_skipped")
+PAGES_SCANNED = COLUMNS.index("pages_scanned")
+FULL_SCANS = COLUMNS.index("full_scans")
+KSM_ZERO_PAGES = COLUMNS.index("ksm_zero_pages")
+STABLE_NODE_CHAINS = COLUMNS.index("stable_node_chains")
+STABLE_NODE_DUPS = COLUMNS.index("stable_node_dups")
+GENERAL_PROFIT = COLUMNS.index("general_profit")
+SHARING_METADATA = COLUMNS.index("sharing_metadata")
+SCANNER_CPU = COLUMNS.index("scanner_cpu_ns")

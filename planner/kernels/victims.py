@@ -6,7 +6,7 @@ touched since the queue was built stays. Equally old pages go from a random VM a
 popularity, and going by number would take the hottest of them first.
 """
 
-from planner.kernels.compiled import kernel
+from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.draws import PURPOSE_TIE, draw_u32
 from planner.kernels.state import PRIVATE, QUEUE_CUTOFF, QUEUE_END, QUEUE_NEXT, SHARED
 
@@ -19,9 +19,18 @@ def next_victim(stack):
     while at[QUEUE_NEXT] < at[QUEUE_END]:
         i = queue[at[QUEUE_NEXT]]
         at[QUEUE_NEXT] += 1
-        if pages.host_class[i] == PRIVATE and pages.last_touch[i] <= at[QUEUE_CUTOFF]:
+        if _is_victim(stack, i) and pages.last_touch[i] <= at[QUEUE_CUTOFF]:
             return i
     return -1
+
+
+@small_kernel
+def _is_victim(stack, i):
+    """Say whether page `i` can be in the queue: with a frame of its own, or the first of those that KSM merged."""
+    if stack.pages.host_class[i] != SHARED or not stack.knobs.sharing.is_ksm:
+        return stack.pages.host_class[i] == PRIVATE
+    node = stack.sharing.node[i]
+    return node > 0 and stack.sharing.first_mapper[node] == i + 1
 
 
 @kernel
@@ -34,7 +43,7 @@ def build_queue(stack, tick):
     for v in range(vms.key.size):
         if _is_takeable(vms, v):
             for i in range(vms.start[v], vms.start[v] + vms.granted[v]):
-                if host_class[i] == PRIVATE:
+                if host_class[i] == PRIVATE or (host_class[i] == SHARED and _is_victim(stack, i)):
                     place[last_touch[i]] += 1
                     n_found += 1
     n_wanted = min(n_found, swap.queue.size)
@@ -81,6 +90,7 @@ def _sort_in(stack, tick):
         for n in range(granted):
             i = vms.start[v] + (begin + n if begin + n < granted else begin + n - granted)
             touch = last_touch[i]
-            if host_class[i] == PRIVATE and touch <= cutoff and place[touch] < end:
+            is_victim = host_class[i] == PRIVATE or (host_class[i] == SHARED and _is_victim(stack, i))
+            if is_victim and touch <= cutoff and place[touch] < end:
                 queue[place[touch]] = i
                 place[touch] += 1

@@ -7,7 +7,7 @@ from planner.config.hypervisor import HypervisorSpec
 from planner.config.spec import HostGroupSpec
 from planner.host.problem import HostHardware, SwapDevice
 from planner.placement import HostCapacities
-from planner.workload.overhead import min_free_bytes
+from planner.workload.overhead import min_free_bytes, sharing_table_bytes
 
 
 def expand_hosts(groups: tuple[HostGroupSpec, ...]) -> tuple[HostHardware, ...]:
@@ -17,7 +17,8 @@ def expand_hosts(groups: tuple[HostGroupSpec, ...]) -> tuple[HostHardware, ...]:
         spec = load_swap_device(group.swap)
         swap = SwapDevice(spec.name, spec.latency, spec.reads_per_s, group.swap_size, spec.is_ram)
         for name in group.names():
-            hosts.append(HostHardware(name, group.memory, group.reserved, group.cores, group.cpu, swap))
+            hardware = (group.memory, group.reserved, group.cores, group.cpu, swap, group.numa_nodes)
+            hosts.append(HostHardware(name, *hardware))
     return tuple(hosts)
 
 
@@ -26,7 +27,12 @@ def host_capacities(hosts: tuple[HostHardware, ...], hypervisor: HypervisorSpec)
 
     A host filled to its usable memory thus stays at minFree, and an overcommit ratio of 1.0 never reclaims.
     """
-    kept_bytes = [host.reserved_bytes + min_free_bytes(host.memory_bytes, hypervisor) for host in hosts]
+    kept_bytes = [
+        host.reserved_bytes
+        + min_free_bytes(host.memory_bytes, hypervisor)
+        + sharing_table_bytes(host.memory_bytes, hypervisor)
+        for host in hosts
+    ]
     return HostCapacities(
         names=tuple(host.name for host in hosts),
         memory_bytes=np.array([host.memory_bytes for host in hosts], dtype=np.int64),

@@ -50,6 +50,7 @@ class Host(Frames, Demand, Policy, Active, Managers, Balloon, Guest, Paging, Sha
         self.hints = {}  # content -> (vm, page)
         self.state = 0
         self.exhausted_tick = -1
+        self.was_short = False
 
     @classmethod
     def from_stack(cls, stack):
@@ -93,6 +94,7 @@ class Host(Frames, Demand, Policy, Active, Managers, Balloon, Guest, Paging, Sha
         host = cls(vms, stack.knobs, stack.swap.limits, stack.swap.queue.size, frame_cost)
         host.balloon_knobs = stack.balloon_knobs
         host.normal = [float(z) for z in stack.active.normal]
+        host.start_ksm(stack.sharing)
         return host
 
     def step(self, tick):
@@ -104,6 +106,8 @@ class Host(Frames, Demand, Policy, Active, Managers, Balloon, Guest, Paging, Sha
             for vm in self.vms:
                 if vm.granted >= 0:
                     self.estimate_active(vm, tick)
+        if self.knobs.is_sharing and not self.knobs.sharing.is_ksm:
+            self.break_large(tick)
         self.reclaim(tick)
         if self.knobs.is_sharing:
             self.scan(tick)

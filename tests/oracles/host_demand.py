@@ -14,6 +14,7 @@ class Demand:
                 vm.small_blocks = set()
             vm.granted = vm.in_use = 0
             vm.exposure = 0.0
+            vm.on_tick = None
         if granted < 0:
             vm.granted = vm.in_use = -1
             return
@@ -63,7 +64,11 @@ class Demand:
         page.last_touch = tick
         if page.host_class not in ("private", "shared") and not self.back(vm, page, tick, is_first=False):
             return
-        if page.content is None or draw(vm.key, page.number, tick, 2) >= self.knobs.shared_write_below:
+        if page.content is None:
+            if self.knobs.is_sharing:
+                self.touch_unique(vm, page, tick)
+            return
+        if draw(vm.key, page.number, tick, 2) >= self.knobs.shared_write_below:
             return
         self.write(vm, page, tick)
 
@@ -74,10 +79,8 @@ class Demand:
         if page.host_class == "shared":
             vm.tick["cow"] += 1
             self.move(vm, page, "private")
-        if self.hints.get(page.content) == (vm, page):
-            del self.hints[page.content]
         page.content = None
-        page.is_stable = False
+        page.version += 1
 
     def back(self, vm, page, tick, is_first):
         if page.host_class in ("ballooned", "evicted", "untouched") and vm.count("ballooned") > 0:
@@ -93,9 +96,10 @@ class Demand:
         elif was in ("ballooned", "evicted") and not is_first and page.guest_class != "free":
             vm.tick["guest_paging"] += 1
         self.move(vm, page, "private")
-        page.is_stable = False
         if is_first or was == "untouched":
             page.content = page.home_content
+            page.version += 1
         elif was in ("ballooned", "evicted") and page.guest_class == "free":
             page.content = None
+            page.version += 1
         return True

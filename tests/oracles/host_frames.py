@@ -11,7 +11,7 @@ class Frames:
 
     def free(self):
         private = sum(vm.count("private") for vm in self.vms)
-        return self.knobs.frames - private - self.shared_frames() - self.pool_frames()
+        return self.knobs.frames - self.metadata - private - self.shared_frames() - self.pool_frames()
 
     def pool_frames(self):
         return math.ceil(self.pool_units(self.vms) / 16)
@@ -19,18 +19,17 @@ class Frames:
     def pool_units(self, vms):
         return sum(page.slot_units for vm in vms for page in vm.pages if page.host_class == "compressed")
 
-    def shared_frames(self):
-        contents = {p.content for vm in self.vms for p in vm.pages if p.host_class == "shared"}
-        return sum(self.frame_cost[content] for content in contents)
-
     def move(self, vm, page, host_class):
-        if page.host_class == "private" and self.hints.get(page.content) == (vm, page):
-            del self.hints[page.content]
         if page.host_class == "compressed":
             self.pool = [entry for entry in self.pool if entry[1] is not page]
         if host_class == "compressed":
             self.pool.append((vm, page))
+        if page.host_class == "shared" and page.node is not None:
+            page.node.mappers.remove((vm, page))
+            page.node = None
         page.host_class = host_class
+        if host_class == "shared" and page.node is not None:
+            page.node.mappers.insert(0, (vm, page))
 
     def is_small(self, vm, page):
         return page.number // self.knobs.pages_per_block in vm.small_blocks

@@ -59,10 +59,18 @@ class Paging:
                     return
                 n_gone, is_new = 0, True
             vm, page = self.queue.pop(0)
-            if page.host_class != "private" or page.last_touch > self.queue_cutoff or vm.resident <= vm.reservation:
+            was = page.host_class
+            if not self.is_victim(vm, page) or page.last_touch > self.queue_cutoff:
                 continue
-            self.evict(vm, page)
-            n_gone += page.host_class != "private"
+            if was == "shared":
+                self.swap_merged(vm, page)
+            elif vm.resident > vm.reservation:
+                self.evict(vm, page)
+            n_gone += page.host_class != was
+
+    def is_victim(self, vm, page):
+        is_first = page.node is not None and page.node.mappers[0] == (vm, page)
+        return page.host_class == "private" or is_first
 
     def build_queue(self, tick):
         first_vm = draw(self.vms[0].key, 0, tick, 8) % len(self.vms)
@@ -71,13 +79,13 @@ class Paging:
             if vm.granted <= 0 or vm.resident <= vm.reservation:
                 continue
             begin = draw(vm.key, 0, tick, 8) % vm.granted
-            found += [(vm, p) for p in vm.pages[begin : vm.granted] + vm.pages[:begin] if p.host_class == "private"]
+            found += [(vm, p) for p in vm.pages[begin : vm.granted] + vm.pages[:begin] if self.is_victim(vm, p)]
         # Sorting is stable: equally old pages stay in this order.
         self.queue = sorted(found, key=lambda entry: entry[1].last_touch)[: self.queue_size]
         self.queue_cutoff = self.queue[-1][1].last_touch if self.queue else -1
 
     def evict(self, vm, page):
-        if self.knobs.is_sharing and not self.knobs.is_two_pass and self.try_share(vm, page):
+        if self.knobs.is_sharing and not self.knobs.sharing.is_ksm and self.try_share(vm, page):
             return True
         if self.knobs.is_compressing and page.slot_units < 16 and self.make_room(vm, page.slot_units):
             self.break_block(vm, page)

@@ -1,46 +1,100 @@
-"""Page sharing of the twin."""
+"""Page sharing of the twin: ESXi's scanner, writes, and frames of shared pages."""
 
 import math
 
 from tests.oracles.draws import draw
+from tests.oracles.host_ksm import Ksm
 
 
-class Sharing:
+class Sharing(Ksm):
     def try_share(self, vm, page):
         content = page.content
         if content is None or page.host_class != "private":
             return False
         if self.refs(content) == 0 and self.frame_cost[content] > 0:
             partner_vm, partner = self.hints.get(content, (None, None))
-            if partner is None or partner is page:
+            is_held = partner is not None and partner.host_class == "private" and partner.content == content
+            if not is_held or partner is page:
                 self.hints[content] = (vm, page)
                 return False
             self.break_block(partner_vm, partner)
             self.move(partner_vm, partner, "shared")
         self.break_block(vm, page)
         self.move(vm, page, "shared")
+        self.cpu_ns += self.costs[3] * self.knobs.sharing.page_scale
         return True
 
+    def break_large(self, tick):
+        self.cpu_ns = 0
+        for vm in self.vms:
+            if vm.granted <= 0:
+                vm.on_tick = None
+            elif vm.on_tick is None:
+                vm.on_tick = tick
+        is_short = self.free() < self.knobs.break_below
+        if is_short and not self.was_short:
+            first = draw(self.vms[0].key, 0, tick, 47) % len(self.vms)
+            for vm in self.vms[first:] + self.vms[:first]:
+                self.share_hashed(vm, tick)
+            is_short = self.free() < self.knobs.break_below
+        self.was_short = is_short
+
+    def share_hashed(self, vm, tick):
+        if vm.granted <= 0:
+            return
+        hashed = 1.0
+        if vm.on_tick > 0:
+            hashed = 1.0 - math.exp(-vm.scan_per_tick * (tick - vm.on_tick) / vm.granted)
+        for page in vm.pages[: vm.granted]:
+            if page.host_class != "private" or page.content is None or self.is_small(vm, page):
+                continue
+            if draw(vm.key, page.number, 0, 46) >= 4294967296.0 * hashed:
+                continue
+            if self.free() >= self.knobs.break_below:
+                break
+            self.try_share(vm, page)
+
     def scan(self, tick):
+        if self.knobs.sharing.is_ksm:
+            self.scan_ksm(tick)
+        else:
+            self.scan_esx(tick)
+
+    def scan_esx(self, tick):
         may_break = self.free() < self.knobs.break_below
         for vm in self.vms:
-            if vm.granted <= 0 or (self.small_pages(vm) == 0 and not may_break):
+            if vm.granted <= 0:
                 continue
             budget = math.floor(vm.scan_per_tick * (tick + 1)) - math.floor(vm.scan_per_tick * tick)
+            self.scanned += budget
+            self.cpu_ns += budget * self.costs[1] * self.knobs.sharing.page_scale
+            if self.small_pages(vm) == 0 and not may_break:
+                continue
             for n in range(budget):
-                if self.knobs.is_sequential_scan:
-                    offset = vm.scan_cursor % vm.granted
-                    vm.scan_cursor = offset + 1
-                else:
-                    offset = draw(vm.key, n, tick, 6) % vm.granted
-                self.scan_page(vm, vm.pages[offset], may_break)
+                page = vm.pages[draw(vm.key, n, tick, 6) % vm.granted]
+                if self.is_small(vm, page) or may_break:
+                    self.try_share(vm, page)
 
-    def scan_page(self, vm, page, may_break):
-        if page.host_class != "private" or page.content is None:
+    def touch_unique(self, vm, page, tick):
+        knobs = self.knobs.sharing
+        may_return = page.home_content is not None and page.guest_class in ("cache", "free")
+        if may_return and draw(vm.key, page.number, tick, 42) < knobs.return_below:
+            page.content = page.home_content
             return
-        if not self.is_small(vm, page) and not may_break:
-            return
-        if self.knobs.is_two_pass and not page.is_stable:
-            page.is_stable = True
-            return
-        self.try_share(vm, page)
+        if draw(vm.key, page.number, 0, 41) < knobs.private_write_below:
+            page.version += 1
+
+    def self_frames(self):
+        limit = self.knobs.sharing.self_limit
+        if limit == 0:
+            return 0
+        by_content = {}
+        for page in self.self_shared():
+            by_content[page.content] = by_content.get(page.content, 0) + 1
+        return sum((pages + limit // 2) // limit for pages in by_content.values())
+
+    def shared_frames(self):
+        shared = [p for vm in self.vms for p in vm.pages if p.host_class == "shared"]
+        if self.knobs.sharing.is_ksm:
+            return len({id(p.node) for p in shared if p.node is not None}) + self.self_frames()
+        return sum(self.frame_cost[content] for content in {p.content for p in shared})

@@ -7,7 +7,7 @@ GUEST_CLASSES = ("anon", "cache", "free", "kernel", "dirty")
 STATES = ("high", "clear", "soft", "hard", "low")
 
 
-@dataclass
+@dataclass(eq=False)
 class Page:
     number: int
     home_content: int | None
@@ -16,15 +16,21 @@ class Page:
     host_class: str = "untouched"
     content: int | None = None
     last_touch: int = 0
-    is_stable: bool = False
     is_zeroed: bool = False
+    version: int = 0  # changes with the bytes of unique content
+    item: object = None  # KSM's record of the page
+    node: object = None  # the merged frame that the page is mapped to
 
     @property
     def effective_class(self):
         return "free" if self.is_zeroed else self.guest_class
 
+    @property
+    def bytes_held(self):
+        return ("unique", self.version) if self.content is None else self.content
 
-@dataclass
+
+@dataclass(eq=False)
 class Vm:
     key: int
     pages: list
@@ -61,7 +67,8 @@ class Vm:
     current: float = 0.0
     active: float = 0.0
     target: int = 0
-    scan_cursor: int = 0
+    scan_end: int = 0
+    on_tick: int | None = None
     tick: dict = field(default_factory=dict)
 
     def count(self, *host_classes):

@@ -10,7 +10,7 @@ from planner.config.spec import SloSpec, WorkloadSpec
 from planner.host.invariants import find_violation
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.simulator import HostSim, translation_table
-from planner.kernels import state
+from planner.kernels import state, timeline
 from planner.kernels.host_loop import simulate_tick
 from planner.units import PAGE_BYTES
 from planner.workload.fleet import Demand, VmTable
@@ -73,10 +73,25 @@ HYPERVISORS = st.fixed_dictionaries(
             {
                 "enabled": st.booleans(),
                 "salting": st.booleans(),
-                "scan_order": st.sampled_from(["random", "sequential"]),
-                "two_passes": st.booleans(),
+                "rules": st.sampled_from(["esxi", "ksm"]),
+                "numa_local": st.booleans(),
                 "full_scan": st.sampled_from(["10 min", "1 h"]),
                 "break_large_pages_below": st.sampled_from([0.0, 4.0, 100.0]),
+                "ksm": st.fixed_dictionaries(
+                    {
+                        # Few pages a second: the twin takes its time for every visit.
+                        "pages_to_scan": st.sampled_from([1, 7, 30]),
+                        "sleep_millisecs": st.sampled_from([15_000, 60_000]),
+                        "use_zero_pages": st.booleans(),
+                        "max_page_sharing": st.sampled_from([2, 3, 256]),
+                        "stable_node_chains_prune_millisecs": st.sampled_from([0, 100_000, 1_000_000]),
+                        "smart_scan": st.booleans(),
+                        "advisor_mode": st.sampled_from(["none", "scan-time"]),
+                        "advisor_target_scan_time": st.sampled_from([60, 300]),
+                        "advisor_min_pages_to_scan": st.just(5),
+                        "advisor_max_pages_to_scan": st.sampled_from([8, 20]),
+                    }
+                ),
             }
         ),
         "ballooning": st.fixed_dictionaries(
@@ -123,6 +138,7 @@ FLEETS = st.fixed_dictionaries(
         "dirty": st.sampled_from([0.0, 0.3]),
         "reserve": st.sampled_from(["0 MiB", "99 MiB"]),
         "zeroed": st.sampled_from([False, False, True]),
+        "numa_nodes": st.integers(1, 2),
     }
 )
 NO_SWAP_LIMIT = {"swap_share": None, "is_zram": False}
@@ -136,12 +152,18 @@ def make_problem(fleet, hypervisor):
     share = fleet["swap_share"]
     size = None if share is None else int(source.vms.configured_bytes.sum() * share)
     device = SwapDevice("device", 80e-6, 5e5, size, fleet["is_zram"])
-    hardware = HostHardware("host", memory + page_bytes, 0, 8, "sapphire-rapids", device)
+    hardware = HostHardware("host", memory + page_bytes, 0, 8, "sapphire-rapids", device, fleet["numa_nodes"])
+    ksm = hypervisor["page_sharing"].get("ksm", {})
+    batch_keys = ("pages_to_scan", "advisor_min_pages_to_scan", "advisor_max_pages_to_scan")
+    scaled = ksm | {key: ksm[key] * fleet["page_scale"] for key in batch_keys if key in ksm}
+    hypervisor = hypervisor | {"page_sharing": hypervisor["page_sharing"] | {"ksm": scaled}}
     workload = WorkloadSpec(
         zero_fraction=0.1,
         self_shared_fraction=0.3,
         image_shared_fraction=0.3,
         shared_write_fraction=0.2,
+        content_return_fraction=0.3,
+        private_write_fraction=0.5,
         guest_dirty_fraction=fleet["dirty"],
         guest_reserve=fleet["reserve"],
         zeroed_at_boot=fleet["zeroed"],
@@ -188,6 +210,12 @@ def compare(fleet, hypervisor):
             continue
         assert stack.host.totals[state.TOTAL_STATE] == twin.state, tick
         assert_same_pages(stack, twin, tick)
+        if stack.knobs.sharing.is_ksm:
+            row = dict(zip(timeline.COLUMNS, out.timeline[tick].tolist(), strict=True))
+            assert {name: row[name] for name in twin.counters()} == twin.counters(), tick
+        elif stack.knobs.is_sharing:
+            assert out.timeline[tick, timeline.SCANNER_CPU] == twin.cpu_ns, tick
+            assert out.timeline[tick, timeline.PAGES_SCANNED] == twin.scanned, tick
 
 
 # A block of 512 pages that breaks while its VM grows must count each page once.
@@ -207,7 +235,7 @@ GROWS_WHILE_RECLAIMING = {
 
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @example(
-    fleet={"seed": 0, "n_vms": 1, "ratio": 1.4, "page_scale": 1, "reserved": 0.0, "limited": 0.0}
+    fleet={"seed": 0, "n_vms": 1, "ratio": 1.4, "page_scale": 1, "reserved": 0.0, "limited": 0.0, "numa_nodes": 1}
     | NO_SWAP_LIMIT
     | PLAIN_GUESTS,
     hypervisor=GROWS_WHILE_RECLAIMING,

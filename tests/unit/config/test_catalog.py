@@ -18,6 +18,7 @@ from planner.config.catalog import (
 from planner.config.cpu import CpuSpec
 from planner.config.fields import models_in
 from planner.config.hypervisor import HypervisorSpec
+from planner.config.page_sharing import KsmSpec
 from planner.errors import ConfigError
 
 FOLDER = files("planner.config")
@@ -96,12 +97,6 @@ def test_esxi_preset_is_the_model_default() -> None:
     assert HypervisorSpec(preset="esxi-8") == HypervisorSpec.model_validate(load_hypervisor_preset("esxi-8"))
 
 
-def test_esxi_host_scan_rate() -> None:
-    # Mem.ShareScanGHz: 4 MB/s per GHz; 2 x 16 cores at 2.5 GHz = 80 GHz = 320 MB/s = 320 * 2**20 / 4096 pages/s
-    sharing = HypervisorSpec.model_validate(load_hypervisor_preset("esxi-8")).page_sharing
-    assert sharing.pages_per_s_per_host == 320 * 2**20 / 4096
-
-
 def test_kvm_watermarks_of_a_512_gib_host() -> None:
     spec = HypervisorSpec.model_validate(load_hypervisor_preset("kvm"))
     ram_kib = 512 * 2**20
@@ -115,9 +110,11 @@ def test_kvm_watermarks_of_a_512_gib_host() -> None:
     assert low == pytest.approx(min_kib, rel=0.01)
 
 
-def test_ksm_default_rate() -> None:
-    # 100 pages each 20 ms
-    assert HypervisorSpec.model_validate(load_hypervisor_preset("kvm")).page_sharing.pages_per_s_per_host == 100 / 0.020
+def test_ksm_knobs_are_the_defaults_of_the_kernel() -> None:
+    # Also the model's own defaults, so that a config may name only what it changes.
+    sharing = HypervisorSpec.model_validate(load_hypervisor_preset("kvm")).page_sharing
+    assert sharing.ksm == KsmSpec()
+    assert (sharing.ksm.pages_to_scan, sharing.ksm.sleep_millisecs) == (100, 20)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +130,7 @@ def test_every_number_says_where_it_comes_from(file_name: str) -> None:
 def test_overrides_lie_over_the_preset() -> None:
     spec = HypervisorSpec.model_validate(expand_hypervisor({"preset": "kvm", "page_sharing": {"salting": True}}))
     assert spec.page_sharing.salting
-    assert spec.page_sharing.scan_order == "sequential"
+    assert spec.page_sharing.rules == "ksm"
     assert spec.swap.victims == "lru"
 
 

@@ -49,8 +49,10 @@ def test_the_base_is_sound() -> None:
     ("changes", "path", "words"),
     [
         ({"warm_up": "1 day"}, "warm_up", "leaves nothing of the horizon (1 day)"),
-        ({"hypervisor": {"preset": "kvm", "page_sharing": {"pages_per_s_per_vm": 6000}}},
-         "hypervisor.page_sharing.pages_per_s_per_vm", "6000 pages/s for one VM is more than the host's 5000"),
+        ({"hypervisor": {"preset": "kvm", "page_sharing": {"ksm": {"advisor_min_pages_to_scan": 40_000}}}},
+         "hypervisor.page_sharing.ksm.advisor_min_pages_to_scan", "40000 is above advisor_max_pages_to_scan (30000)"),
+        ({"fleet/hosts": [{"name": "esx", "memory": "64 GiB", "count": 2, "cores": 8, "numa_nodes": 9}]},
+         "fleet.hosts[0].numa_nodes", "9 nodes are more than the 8 cores"),
         ({"hypervisor": {"preset": "kvm", "ballooning": {"max_fraction": 0}}},
          "hypervisor.ballooning.max_fraction", "nothing to do though it is enabled"),
         ({"hypervisor": {"preset": "hyper-v", "ballooning": {"minimum": "5 GiB"}}},

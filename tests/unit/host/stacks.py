@@ -2,10 +2,19 @@
 
 import numpy as np
 
+from planner.config.page_sharing import PageSharingSpec
+from planner.host.sharing import build_sharing_arrays
 from planner.kernels import state
 from planner.kernels.balloon_policies import POLICIES
 from planner.kernels.draws import build_normal_table
 from planner.kernels.frames import IS_HELD
+from planner.kernels.sharing_state import SharingKnobs
+
+SHARING_KNOBS = SharingKnobs(
+    is_ksm=False, is_smart=False, is_zero_merging=False, is_advised=False, page_scale=1, tick_ns=10**9, sleep_ns=10**6,
+    max_sharing=256, self_limit=0, prune_ns=0, advisor_target_s=200, advisor_max_cpu=70, advisor_max_pages=1000,
+    return_below=0, private_write_below=0, table_bytes=0,
+)  # fmt: skip
 
 DEFAULT_LIMITS = {
     "space": 1 << 40,
@@ -42,8 +51,6 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
         "scatter": 0.0,
         "shared_write_below": 0,
         "is_sharing": True,
-        "is_sequential_scan": False,
-        "is_two_pass": False,
         "is_compressing": False,
         "is_swapping": True,
         "is_lru": False,
@@ -57,7 +64,6 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
             content=np.full(total, state.NO_CONTENT, np.int32),
             home_content=np.full(total, state.NO_CONTENT, np.int32),
             guest_class=np.zeros(total, np.uint8),
-            is_stable=np.zeros(total, np.uint8),
         ),
         contents=state.ContentArrays(
             np.zeros(n_contents, np.int32), np.full(n_contents, -1, np.int32), np.ones(n_contents, np.int64)
@@ -75,7 +81,6 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
             small=ints(0),
             tick=np.zeros((n_vms, state.N_TICK), np.int64),
             target=ints(0),
-            scan_cursor=ints(0),
         ),
         host=state.HostArrays(
             totals=np.where(np.arange(state.N_TOTALS) == state.TOTAL_EXHAUSTED_TICK, -1, 0),
@@ -96,7 +101,8 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
             place=np.zeros(5000, np.int64),
             limits=state.SwapLimits(**(DEFAULT_LIMITS | (limits or {}))),
         ),
-        knobs=state.Knobs(**values),
+        knobs=state.Knobs(**values, sharing=SHARING_KNOBS),
+        sharing=build_sharing_arrays(PageSharingSpec(), total, n_contents, n_vms),
         plan=state.DemandPlan(
             granted=np.zeros((n_vms, 1), np.int32),
             active=np.zeros((n_vms, 1)),

@@ -8,7 +8,8 @@ import pytest
 from planner.host.invariants import find_violation
 from planner.kernels import state
 from planner.kernels.frames import free_frames
-from planner.kernels.sharing import step_scan, try_share, write_page
+from planner.kernels.sharing import step_scan, write_page
+from planner.kernels.sharing_esx import try_share
 from planner.kernels.swap import page_out
 from tests.unit.host.stacks import build_small_stack, grant
 
@@ -46,17 +47,6 @@ def test_random_scan_finds_the_closed_form_share():
     q = 1.0 - math.exp(-rate * ticks / n_pages)
     saved = stack.vms.counts[0, state.SHARED] - 1
     assert saved == pytest.approx(n_pages * q - 1.0, rel=0.04)
-
-
-def test_two_pass_rule_merges_nothing_in_the_first_pass_and_all_by_the_second():
-    n_pages = 64
-    stack = build_small_stack(1000, n_pages=[n_pages], is_sequential_scan=True, is_two_pass=True)
-    grant(stack, 0, n_pages, [0] * n_pages)
-    stack.vms.scan_per_tick[:] = n_pages
-    step_scan(stack, 0)
-    assert stack.vms.counts[0, state.SHARED] == 0
-    step_scan(stack, 1)
-    assert stack.vms.counts[0, state.SHARED] == n_pages
 
 
 def test_large_blocks_are_shared_only_when_memory_is_short():
