@@ -37,6 +37,8 @@ class Guest:
         Pages touched again.
     shares : int
     reservation_pages : int
+    content_key : int64 array, shape (n_used,), optional
+        Contents of the pages that the guest uses, as in `FleetPages`; omitted: each its own.
     """
 
     n_pages: int
@@ -45,6 +47,7 @@ class Guest:
     touched: tuple[np.ndarray, ...]
     shares: int = 1000
     reservation_pages: int = 0
+    content_key: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class HostRules:
 
 
 def start_run(guests: list[Guest], rules: HostRules) -> ExperimentRun:
-    """Set up a host with `guests`, before its first tick. VMs have no overhead memory, every content is unique.
+    """Set up a host with `guests`, before its first tick. VMs have no overhead memory.
 
     Touches are played also while the host has memory enough: what is taken from a guest is up to the check.
     """
@@ -68,11 +71,15 @@ def start_run(guests: list[Guest], rules: HostRules) -> ExperimentRun:
     n_pages = np.array([guest.n_pages for guest in guests])
     start = np.concatenate(([0], np.cumsum(n_pages)))
     guest_class = np.zeros(start[-1], dtype=np.uint8)
+    content_key = np.full(start[-1], UNIQUE_KEY)
     for first, guest in zip(start[:-1], guests, strict=True):
-        guest_class[first : first + guest.guest_class.size] = guest.guest_class
+        used = slice(first, first + guest.guest_class.size)
+        guest_class[used] = guest.guest_class
+        if guest.content_key is not None:
+            content_key[used] = guest.content_key
     pages = FleetPages(
         start=start,
-        content_key=np.full(start[-1], UNIQUE_KEY),
+        content_key=content_key,
         guest_class=guest_class,
         compressed_units=np.full(start[-1], UNITS_PER_PAGE, dtype=np.uint8),
     )
