@@ -66,13 +66,6 @@ def _build_giving_order() -> np.ndarray:
 
 GIVING_ORDER = _build_giving_order()
 
-IS_FREE = (EFFECTIVE_CLASS == GUEST_FREE)[:, np.newaxis] | ~IS_HELD
-IS_FREE[:, BALLOONED] = False
-"""By guest code and host class: whether the page is free memory to the guest."""
-
-SPARSE_LIST = 64
-"""The free list is sparse when it holds less than this part of the VM."""
-
 
 @small_kernel
 def free_pages(stack, v):
@@ -126,27 +119,23 @@ def use_pages(stack, v, before, after):
 
 @kernel
 def next_free(stack, v):
-    """Return a page of the guest's free memory, or -1: of its free list first, then any from the top down.
-
-    Once few pages are left on the list, the way from one to the next would be long, and it goes on with both kinds.
-    """
-    guests, vms, host_class, guest_class = stack.guests, stack.vms, stack.pages.host_class, stack.pages.guest_class
+    """Return a page of the guest's free memory, or -1: of its free list first, then empty ones from the top down."""
+    guests, vms, host_class = stack.guests, stack.vms, stack.pages.host_class
     first, n_pages = vms.start[v], vms.start[v + 1] - vms.start[v]
-    n_listed = guests.held[v, GUEST_FREE]
-    n_empty = vms.counts[v, UNTOUCHED] + vms.counts[v, EVICTED]
-    if n_listed + n_empty == 0:
-        return -1
-    if n_listed * SPARSE_LIST >= n_pages or n_empty == 0:
+    if guests.held[v, GUEST_FREE] > 0:
+        guest_class = stack.pages.guest_class
         offset = guests.hand[v, HAND_FREE]
         while EFFECTIVE_CLASS[guest_class[first + offset]] != GUEST_FREE or not IS_HELD[host_class[first + offset]]:
             offset = offset + 1 if offset + 1 < n_pages else 0
         guests.hand[v, HAND_FREE] = offset
         return first + offset
-    offset = guests.hand[v, HAND_EMPTY]
-    while not IS_FREE[guest_class[first + offset], host_class[first + offset]]:
-        offset = offset - 1 if offset > 0 else n_pages - 1
-    guests.hand[v, HAND_EMPTY] = offset
-    return first + offset
+    if vms.counts[v, UNTOUCHED] + vms.counts[v, EVICTED] > 0:
+        offset = guests.hand[v, HAND_EMPTY]
+        while host_class[first + offset] != UNTOUCHED and host_class[first + offset] != EVICTED:
+            offset = offset - 1 if offset > 0 else n_pages - 1
+        guests.hand[v, HAND_EMPTY] = offset
+        return first + offset
+    return -1
 
 
 @kernel

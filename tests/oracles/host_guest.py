@@ -42,13 +42,13 @@ class Guest:
     def next_free(self, vm):
         n = len(vm.pages)
         listed = [p for p in vm.pages if p.host_class in HELD and p.effective_class == "free"]
-        empty = [p for p in vm.pages if p.host_class in AWAY]
-        if listed and (len(listed) * 64 >= n or not empty):
+        if listed:
             page = min(listed, key=lambda p: (p.number - vm.hand_free) % n)
             vm.hand_free = page.number
             return page
+        empty = [p for p in vm.pages if p.host_class in AWAY]
         if empty:
-            page = min(listed + empty, key=lambda p: (vm.hand_empty - p.number) % n)
+            page = min(empty, key=lambda p: (vm.hand_empty - p.number) % n)
             vm.hand_empty = page.number
             return page
         return None

@@ -10,7 +10,7 @@ from planner.host.pages import UNIQUE_KEY
 from planner.kernels import timeline
 from planner.kernels.contents import ZERO_KEY
 from planner.kernels.draws import fill_uniform
-from planner.kernels.state import GUEST_ANON, GUEST_FREE, STATE_HIGH
+from planner.kernels.state import GUEST_ANON, GUEST_FREE
 from planner.units import MIB, PAGE_BYTES
 from planner.validation.base import Computed
 from planner.validation.guests import Guest, HostRules, start_run
@@ -26,7 +26,7 @@ def check_boot_storm(config: Mapping[str, Any]) -> Computed:
 
     Largest values over a quarter of an hour. `configured_mb` lists the guests; `usable_mb` is what the host has for
     them. Each touches `zeroed_share` of its memory within `driver_delay_s`, of which `used_share` is not zero, and has
-    no balloon driver until then. `high_again_s`: how long the state was worse than high.
+    no balloon driver until then. The memory state is that after each tick's reclaim, so it is not looked at.
     """
     shared = _boot(config, is_sharing=True)
     unshared = _boot(config, is_sharing=False)
@@ -35,8 +35,6 @@ def check_boot_storm(config: Mapping[str, Any]) -> Computed:
         "shared_mb": float(rows[:, 0].max()),
         "swapped_mb": float(rows[:, 1].max()),
         "swapped_unshared_mb": float(unshared[:, timeline.SWAPPED].max() / _PAGES_PER_MIB),
-        "worst_state": float(shared[:, timeline.STATE].max()),
-        "high_again_s": float((shared[:, timeline.STATE] != STATE_HIGH).sum() * _TICK_S),
     }
     minutes = tuple(tick * _TICK_S / 60.0 for tick in range(len(rows)))
     names = ("shared", "swapped", "ballooned")
@@ -57,7 +55,7 @@ def _boot(config: Mapping[str, Any], is_sharing: bool) -> np.ndarray:
         "compression": {"enabled": False},
     }
     frames = config["usable_mb"] * _PAGES_PER_MIB
-    workload = WorkloadSpec(guest_reserve=0)
+    workload = WorkloadSpec().model_copy(update={"guest_reserve": 0})
     run = start_run(guests, HostRules(frames, "esxi-8", overrides, workload, PAGE_SCALE, _TICK_S))
     run.run_all()
     filled: np.ndarray = run.out.timeline
