@@ -39,6 +39,8 @@ class ScanHost(NamedTuple):
         written gets its first content back.
     guest_class : int
         Guest class of all pages.
+    numa_nodes : int
+        VMs of one size are put on them in turn.
     """
 
     contents: Sequence[np.ndarray]
@@ -48,6 +50,7 @@ class ScanHost(NamedTuple):
     preset: str = "kvm"
     written: Sequence[Sequence[np.ndarray]] | None = None
     guest_class: int = GUEST_ANON
+    numa_nodes: int = 1
 
 
 def start_scan(host: ScanHost) -> ExperimentRun:
@@ -99,7 +102,7 @@ def _problem(host: ScanHost, guest_bytes: int) -> HostProblem:
         "page_sharing": dict(host.sharing),
     }
     return HostProblem(
-        host=HostHardware("host", _ROOM * guest_bytes, 0, 64, "zen3", SwapDevice("nvme", 80e-6, 5e5)),
+        host=HostHardware("host", _ROOM * guest_bytes, 0, 64, "zen3", SwapDevice("nvme", 80e-6, 5e5), host.numa_nodes),
         hypervisor=HypervisorSpec.model_validate(expand_hypervisor(overrides)),
         # What is written out happens: every touch writes, or brings the content of page cache back.
         workload=WorkloadSpec(private_write_fraction=1.0, shared_write_fraction=1.0, content_return_fraction=1.0),

@@ -17,7 +17,7 @@ PASS_S = 2.001
 NAMES = ("PAGES_SHARED", "PAGES_SHARING", "PAGES_UNSHARED", "PAGES_VOLATILE")
 
 
-def host(*contents, n_passes=8, written=None, numa_local=False, **ksm):
+def host(*contents, n_passes=8, written=None, numa_local=False, numa_nodes=1, **ksm):
     n_pages = sum(len(content) for content in contents)
     knobs = {"pages_to_scan": n_pages, "sleep_millisecs": 1000, "timer_hz": 1000, "smart_scan": False} | ksm
     cost = dict.fromkeys(("checksum", "search", "merge", "merged", "passed_over"), "0 s")
@@ -25,7 +25,7 @@ def host(*contents, n_passes=8, written=None, numa_local=False, **ksm):
     keys = [np.array(content) for content in contents]
     if written is not None:
         written = [[np.array(pages, dtype=np.int64) for pages in vm] for vm in written]
-    return start_scan(ScanHost(keys, sharing, PASS_S, n_passes, written=written))
+    return start_scan(ScanHost(keys, sharing, PASS_S, n_passes, written=written, numa_nodes=numa_nodes))
 
 
 def play(run, n_passes=None):
@@ -192,6 +192,7 @@ def test_advisor(given, expected):
     assert advised(*given) == expected
 
 
-def test_numa_nodes_keep_copies_of_their_own():
-    # One node: 3 equal pages in 1 frame. `host` has one node, so local sharing changes nothing.
-    assert play(host([5, 5], [5, 6], n_passes=2, numa_local=True))[-1] == (1, 2, 1, 0)
+@pytest.mark.parametrize(("numa_local", "expected"), [(False, (1, 2, 1, 0)), (True, (1, 1, 2, 0))])
+def test_numa_nodes_keep_copies_of_their_own(numa_local, expected):
+    # One VM on each of two nodes; content 5 is twice in the first and once in the second.
+    assert play(host([5, 5], [5, 6], n_passes=2, numa_local=numa_local, numa_nodes=2))[-1] == expected
