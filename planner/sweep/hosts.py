@@ -7,7 +7,7 @@ from planner.config.hypervisor import HypervisorSpec
 from planner.config.spec import HostGroupSpec
 from planner.host.problem import HostHardware, SwapDevice
 from planner.placement import HostCapacities
-from planner.workload.overhead import min_free_bytes, sharing_table_bytes
+from planner.workload.overhead import min_free_bytes, sharing_kept_bytes
 
 
 def expand_hosts(groups: tuple[HostGroupSpec, ...]) -> tuple[HostHardware, ...]:
@@ -25,12 +25,12 @@ def expand_hosts(groups: tuple[HostGroupSpec, ...]) -> tuple[HostHardware, ...]:
 def host_capacities(hosts: tuple[HostHardware, ...], hypervisor: HypervisorSpec) -> HostCapacities:
     """Return what placement needs to know of the hosts: minFree is as little for guests as the hypervisor's own part.
 
-    A host filled to its usable memory thus stays at minFree, and an overcommit ratio of 1.0 never reclaims.
+    So is what page sharing itself may need. A host filled to its usable memory thus stays at minFree, and an overcommit ratio of 1.0 never reclaims.
     """
     kept_bytes = [
         host.reserved_bytes
         + min_free_bytes(host.memory_bytes, hypervisor)
-        + sharing_table_bytes(host.memory_bytes, hypervisor)
+        + sharing_kept_bytes(host.memory_bytes, hypervisor)
         for host in hosts
     ]
     return HostCapacities(

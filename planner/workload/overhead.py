@@ -11,6 +11,7 @@ from planner.workload.fleet import VmTable
 _MIN_FREE_SLICES = ((4, 0.06), (12, 0.04), (28, 0.02), (None, 0.01))
 
 SHARING_TABLE_ENTRY_BYTES = 16
+KSM_RECORD_BYTES = 64
 
 
 def vm_overhead_bytes(vms: VmTable, hypervisor: HypervisorSpec) -> np.ndarray:
@@ -39,6 +40,17 @@ def sharing_table_bytes(memory_bytes: int, hypervisor: HypervisorSpec) -> int:
     sharing = hypervisor.page_sharing
     is_table = sharing.enabled and sharing.rules == "esxi"
     return -(-memory_bytes // PAGE_BYTES) * SHARING_TABLE_ENTRY_BYTES if is_table else 0
+
+
+def sharing_kept_bytes(memory_bytes: int, hypervisor: HypervisorSpec) -> int:
+    """Return the memory that page sharing itself may need on a host, and that guests therefore cannot have.
+
+    ESXi's table, or KSM's records of all pages of the host: 64 bytes each, 1.6 % (struct ksm_rmap_item).
+    """
+    sharing = hypervisor.page_sharing
+    if sharing.enabled and sharing.rules == "ksm":
+        return -(-memory_bytes // PAGE_BYTES) * KSM_RECORD_BYTES
+    return sharing_table_bytes(memory_bytes, hypervisor)
 
 
 def min_free_bytes(memory_bytes: int, hypervisor: HypervisorSpec) -> int:

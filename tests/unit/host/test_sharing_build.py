@@ -10,7 +10,7 @@ from planner.host.pages import UNIQUE_KEY, ZERO_KEY, FleetPages
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.sharing import build_contents, home_nodes, pause_ns, scan_budget
 from planner.kernels.state import NO_CONTENT
-from planner.workload.overhead import sharing_table_bytes
+from planner.workload.overhead import sharing_kept_bytes, sharing_table_bytes
 
 GIB = 2**30
 
@@ -107,3 +107,10 @@ def test_only_esxi_has_a_table_of_all_pages():
     # 64 GiB / 4 KiB x 16 B = 256 MiB.
     assert sharing_table_bytes(64 * GIB, load_hypervisor("esxi-8")) == 256 * 2**20
     assert sharing_table_bytes(64 * GIB, load_hypervisor("kvm")) == 0
+
+
+def test_guests_cannot_have_what_sharing_may_need():
+    # KSM: 64 bytes for each of 64 GiB / 4 KiB pages = 1 GiB; ESXi its table; nothing where sharing is off.
+    assert sharing_kept_bytes(64 * GIB, load_hypervisor("kvm")) == GIB
+    assert sharing_kept_bytes(64 * GIB, load_hypervisor("esxi-8")) == 256 * 2**20
+    assert sharing_kept_bytes(64 * GIB, load_hypervisor("hyper-v")) == 0

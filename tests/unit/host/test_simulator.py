@@ -14,7 +14,7 @@ from planner.schema import HOST_COLUMNS, TIMELINE_COLUMNS, VM_COLUMNS
 from planner.workload.fleet import Demand
 from planner.workload.generated import GeneratedSource
 from planner.workload.listed import ListedSource
-from planner.workload.overhead import min_free_bytes, vm_overhead_bytes
+from planner.workload.overhead import min_free_bytes, sharing_kept_bytes, vm_overhead_bytes
 
 GIB = 2**30
 N_VMS = 24
@@ -27,12 +27,16 @@ def source():
 
 
 def ram_for(usable, source, hypervisor):
-    """RAM of a host with this much usable memory: what minFree takes depends on the RAM itself."""
+    """RAM of a host with this much usable memory: what minFree and page sharing take depends on the RAM itself."""
     needed = usable + int(vm_overhead_bytes(source.vms, hypervisor).sum())
     memory = needed
-    while memory - min_free_bytes(memory, hypervisor) < needed:
-        memory += needed - (memory - min_free_bytes(memory, hypervisor))
+    while (missing := needed + _kept(memory, hypervisor) - memory) > 0:
+        memory += missing
     return memory
+
+
+def _kept(memory, hypervisor):
+    return min_free_bytes(memory, hypervisor) + sharing_kept_bytes(memory, hypervisor)
 
 
 def make_problem(source, ratio, hypervisor=None, replicate=0, page_scale=4096):
