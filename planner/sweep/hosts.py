@@ -25,7 +25,8 @@ def expand_hosts(groups: tuple[HostGroupSpec, ...]) -> tuple[HostHardware, ...]:
 def host_capacities(hosts: tuple[HostHardware, ...], hypervisor: HypervisorSpec) -> HostCapacities:
     """Return what placement needs to know of the hosts: minFree is as little for guests as the hypervisor's own part.
 
-    So is what page sharing itself may need. A host filled to its usable memory thus stays at minFree, and an overcommit ratio of 1.0 never reclaims.
+    So is what page sharing itself may need. A host filled to its usable memory thus stays at minFree, and an overcommit
+    ratio of 1.0 never reclaims.
     """
     kept_bytes = [
         host.reserved_bytes
