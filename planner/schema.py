@@ -154,4 +154,7 @@ TIMELINE_COLUMNS = (
     Column("general_profit_bytes", "int64", "bytes", "Memory saved by page sharing less the scanner's own"),
     Column("sharing_metadata_bytes", "int64", "bytes", "Memory of the scanner's records"),
     Column("scanner_cpu_ns", "int64", "ns", "CPU time of the scanner in the tick"),
+    Column("rebuilt_bytes", "int64", "bytes", "Memory of blocks that the host mapped with 2 MiB again in the tick"),
+    Column("rebuild_unshared_bytes", "int64", "bytes", "... of it shared before, and copied"),
+    Column("rebuild_read_bytes", "int64", "bytes", "... of it swapped before, and read from the swap device"),
 )

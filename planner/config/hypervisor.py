@@ -89,6 +89,26 @@ class SwapSpec(_Spec):
     )
 
 
+class LargePageRebuildSpec(_Spec):
+    """Mapping with 2 MiB again what sharing or reclaim has broken, once memory is free enough."""
+
+    by: Literal["none", "esxi", "khugepaged"] = Field(
+        default="esxi",
+        description="esxi: with free memory above the level at which large pages break; khugepaged: above minFree",
+    )
+    pages_per_s: float = Field(
+        default=409.6, gt=0, description="Scan rate of the host (pages_to_scan 4096 each scan_sleep_millisecs 10000)"
+    )
+    max_shared: int = Field(
+        default=510, ge=0, le=512,
+        description="Most shared pages of a block's 512 (LPage.MaxSharedPages, max_ptes_shared)",
+    )  # fmt: skip
+    max_swapped: int = Field(
+        default=10, ge=0, le=512,
+        description="Most swapped or compressed pages of a block (LPage.MaxSwappedPages, max_ptes_swap)",
+    )  # fmt: skip
+
+
 class HypervisorSpec(_Spec):
     """One hypervisor's memory policy."""
 
@@ -114,6 +134,9 @@ class HypervisorSpec(_Spec):
     )
     compression: CompressionSpec = Field(default=CompressionSpec(), description="Compression")
     swap: SwapSpec = Field(default=SwapSpec(), description="Host swapping")
+    large_page_rebuild: LargePageRebuildSpec = Field(
+        default=LargePageRebuildSpec(), description="Rebuilding of large pages"
+    )
     vm_overhead_base: float = Field(default=14.4, ge=0, description="Overhead memory of a VM: constant part [MiB]")
     vm_overhead_per_vcpu: float = Field(default=4.0, ge=0, description="... per vCPU [MiB]")
     vm_overhead_per_memory: float = Field(default=0.0074, ge=0, description="... per MiB of configured memory [MiB]")

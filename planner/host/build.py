@@ -14,6 +14,7 @@ from planner.host.balloons import (
 from planner.host.pages import FleetPages, PageSource
 from planner.host.problem import HostProblem
 from planner.host.sharing import build_contents, build_sharing_arrays, build_sharing_knobs, scan_budget
+from planner.host.rebuild import build_rebuild
 from planner.host.swap import build_swap, cache_cap_units
 from planner.host.touches import CalmTicks, TouchSource
 from planner.kernels import state
@@ -89,6 +90,7 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
         sharing=build_sharing_arrays(
             problem.hypervisor.page_sharing, home_content.size, contents.refs.size, vm_idx.size
         ),
+        rebuild=build_rebuild(problem, knobs, n_pages.size, tick_s),
     )
 
 

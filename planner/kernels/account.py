@@ -27,6 +27,9 @@ from planner.kernels.state import (
     TICK_DENIED,
     TICK_GUEST_PAGING,
     TICK_GUEST_WRITE,
+    TICK_REBUILD_READ,
+    TICK_REBUILD_UNSHARED,
+    TICK_REBUILT,
     TICK_SWAP_IN,
     TICK_SWAP_OUT,
     TOTAL_BROKEN_TICKS,
@@ -85,7 +88,7 @@ def step_account(stack, costs, translation, out, tick):
     is_judged = tick >= costs.first_judged_tick
     reads, writes = 0, 0
     for v in range(vms.key.size):
-        reads += vms.tick[v, TICK_SWAP_IN]
+        reads += vms.tick[v, TICK_SWAP_IN] + vms.tick[v, TICK_REBUILD_READ]
         writes += vms.tick[v, TICK_SWAP_OUT]
     requests_per_s = (reads + writes) * costs.page_scale / costs.tick_s
     load = min(requests_per_s / costs.swap_requests_per_s, HIGHEST_LOAD)
@@ -129,6 +132,9 @@ def _write_timeline(stack, row, tick):
         row[timeline.SMALL_MAPPED] += vms.small[v]
         row[timeline.COW_BREAK] += events[TICK_COW]
         row[timeline.GUEST_WRITE] += events[TICK_GUEST_WRITE]
+        row[timeline.REBUILT] += events[TICK_REBUILT]
+        row[timeline.REBUILD_UNSHARED] += events[TICK_REBUILD_UNSHARED]
+        row[timeline.REBUILD_READ] += events[TICK_REBUILD_READ]
     row[timeline.ACTIVE] = int(active + 0.5)
     row[timeline.FREE] = free_frames(stack)
     row[timeline.CONSUMED] = stack.knobs.frames - row[timeline.FREE]

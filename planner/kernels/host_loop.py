@@ -2,6 +2,7 @@
 
 from planner.kernels.account import step_account
 from planner.kernels.active import step_active
+from planner.kernels.collapse import step_collapse
 from planner.kernels.compiled import kernel
 from planner.kernels.faults import step_demand
 from planner.kernels.reclaim import step_reclaim
@@ -21,7 +22,7 @@ def simulate_ticks(stack, costs, translation, out, ticks):
 
 @kernel
 def simulate_tick(stack, costs, translation, out, tick):
-    """Run demand, faults, estimate, reclaim, scan, translation and account of one tick. Changes `stack`, fills `out`.
+    """Run demand, faults, estimate, reclaim, scan, rebuild and account of one tick. Changes `stack`, fills `out`.
 
     Reclaim runs the balloon policy first.
     """
@@ -33,4 +34,6 @@ def simulate_tick(stack, costs, translation, out, tick):
     step_reclaim(stack, tick)
     if stack.knobs.is_sharing:
         step_scan(stack, tick)
+    if stack.rebuild.limits.is_on:
+        step_collapse(stack, tick)
     step_account(stack, costs, translation, out, tick)

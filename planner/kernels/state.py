@@ -58,7 +58,10 @@ TICK_DENIED = 6
 TICK_INFLATED = 7
 TICK_GUEST_WRITE = 8  # written by the guest to its own disk to give pages up
 TICK_INFLATE_WRITE = 9  # ... of these for the balloon to grow
-N_TICK = 10
+TICK_REBUILT = 10  # pages of blocks mapped large again
+TICK_REBUILD_UNSHARED = 11  # ... of these shared before
+TICK_REBUILD_READ = 12  # ... and read from the swap device
+N_TICK = 13
 
 UNITS_PER_PAGE = 16
 """Sizes of compressed pages are counted in sixteenths of a page: 256 bytes of 4 KiB."""
@@ -191,6 +194,23 @@ class SwapArrays(NamedTuple):
 QUEUE_NEXT, QUEUE_END, QUEUE_CUTOFF = 0, 1, 2
 
 
+class RebuildLimits(NamedTuple):
+    """Scalars of the rebuilding of large pages. Limits count the 512 pages of a block."""
+
+    is_on: bool
+    blocks_per_tick: float  # blocks looked at, of the host
+    free_above: int  # frames that stay free
+    max_shared: int
+    max_swapped: int
+
+
+class RebuildArrays(NamedTuple):
+    """Rebuilding of large pages; one entry per VM."""
+
+    cursor: np.ndarray  # int64, next block to look at, numbered within the VM
+    limits: RebuildLimits
+
+
 class Knobs(NamedTuple):
     """Scalars of the policy. Thresholds and targets in pages (frames).
 
@@ -294,3 +314,4 @@ class Stack(NamedTuple):
     active: ActiveArrays
     balloon_knobs: BalloonKnobs
     sharing: SharingArrays
+    rebuild: RebuildArrays

@@ -35,6 +35,9 @@ COLUMNS = (
     "general_profit",
     "sharing_metadata",
     "scanner_cpu_ns",
+    "rebuilt",
+    "rebuild_unshared",
+    "rebuild_read",
 )
 """Names without their unit: pages, but for tick, state, full_scans and what is in ns.
 
@@ -75,3 +78,6 @@ STABLE_NODE_DUPS = COLUMNS.index("stable_node_dups")
 GENERAL_PROFIT = COLUMNS.index("general_profit")
 SHARING_METADATA = COLUMNS.index("sharing_metadata")
 SCANNER_CPU = COLUMNS.index("scanner_cpu_ns")
+REBUILT = COLUMNS.index("rebuilt")
+REBUILD_UNSHARED = COLUMNS.index("rebuild_unshared")
+REBUILD_READ = COLUMNS.index("rebuild_read")

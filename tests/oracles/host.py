@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from tests.oracles.host_active import Active
 from tests.oracles.host_balloon import Balloon
+from tests.oracles.host_collapse import Collapse
 from tests.oracles.host_demand import Demand
 from tests.oracles.host_frames import Frames
 from tests.oracles.host_guest import Guest
@@ -30,16 +31,20 @@ EVENTS = (
     "inflated",
     "guest_write",
     "inflate_write",
+    "rebuilt",
+    "rebuild_unshared",
+    "rebuild_read",
 )
 """What happens to a VM within a tick, in the order of the kernels' columns."""
 
 
-class Host(Frames, Demand, Policy, Active, Managers, Balloon, Guest, Paging, Sharing):
+class Host(Frames, Demand, Policy, Active, Managers, Balloon, Guest, Paging, Sharing, Collapse):
     def __init__(self, vms, knobs, limits, queue_size, frame_cost):
         self.vms = vms
         self.knobs = knobs
         self.balloon_knobs = None  # set by from_stack
         self.normal = []
+        self.rebuild = None  # set by from_stack
         self.host_history = []
         self.limits = limits
         self.pool = []  # compressed pages of the host, oldest first: (vm, page)
@@ -93,6 +98,7 @@ class Host(Frames, Demand, Policy, Active, Managers, Balloon, Guest, Paging, Sha
         frame_cost = [int(x) for x in stack.contents.frame_cost]
         host = cls(vms, stack.knobs, stack.swap.limits, stack.swap.queue.size, frame_cost)
         host.balloon_knobs = stack.balloon_knobs
+        host.rebuild = stack.rebuild.limits
         host.normal = [float(z) for z in stack.active.normal]
         host.start_ksm(stack.sharing)
         return host
@@ -111,3 +117,5 @@ class Host(Frames, Demand, Policy, Active, Managers, Balloon, Guest, Paging, Sha
         self.reclaim(tick)
         if self.knobs.is_sharing:
             self.scan(tick)
+        if self.rebuild.is_on:
+            self.collapse(tick)

@@ -69,6 +69,7 @@ class Vm:
     target: int = 0
     scan_end: int = 0
     on_tick: int | None = None
+    rebuild_cursor: int = 0
     tick: dict = field(default_factory=dict)
 
     def count(self, *host_classes):

@@ -123,6 +123,14 @@ HYPERVISORS = st.fixed_dictionaries(
             }
         ),
         "swap": st.fixed_dictionaries({"enabled": st.booleans(), "victims": st.sampled_from(["random", "lru"])}),
+        "large_page_rebuild": st.fixed_dictionaries(
+            {
+                "by": st.sampled_from(["none", "esxi", "khugepaged", "khugepaged"]),
+                "pages_per_s": st.sampled_from([1.0, 100.0, 10_000.0]),
+                "max_shared": st.sampled_from([0, 256, 512]),
+                "max_swapped": st.sampled_from([0, 10, 512]),
+            }
+        ),
     }
 )
 FLEETS = st.fixed_dictionaries(
