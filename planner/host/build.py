@@ -13,8 +13,8 @@ from planner.host.balloons import (
 )
 from planner.host.pages import FleetPages, PageSource
 from planner.host.problem import HostProblem
-from planner.host.sharing import build_contents, build_sharing_arrays, build_sharing_knobs, scan_budget
 from planner.host.rebuild import build_rebuild
+from planner.host.sharing import build_contents, build_sharing_arrays, build_sharing_knobs, scan_budget
 from planner.host.swap import build_swap, cache_cap_units
 from planner.host.touches import CalmTicks, TouchSource
 from planner.kernels import state
