@@ -1,7 +1,7 @@
 """The table of translation overhead against walks of the mappings that a simulated host really ends up with.
 
 An exact host (every 4 KiB page) is run under pressure. For each VM the host's page table is then built page by page
-from what the stack left: blocks mapped large, private and shared pages in small blocks, nothing for pages that are away.
+from what the stack left: blocks mapped large, private and shared pages in small blocks, nothing for pages away.
 The VM's visits go to the pages that it touched in the last tick, by popularity, through TLB and walk caches. The stack
 reads the same VM's overhead from the table, by active memory and share of small pages alone.
 """
