@@ -34,7 +34,8 @@ def main(names: Collection[str]) -> None:
             sys.stderr.write(f"{target.name} ...\n")
             outcome = run_target(target, load_checks()[target.check])
             lines[target.name], missed[target.name] = target_line(outcome), missed_lines(outcome)
-    write_marked(PAGE, NAME, _result_part([target for target in targets if target.name in lines], lines, missed))
+            # Written after each: whoever stops halfway keeps what is done.
+            write_marked(PAGE, NAME, _result_part([item for item in targets if item.name in lines], lines, missed))
 
 
 def shipped_targets() -> list[Target]:
