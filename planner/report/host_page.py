@@ -15,8 +15,8 @@ from planner.report.html import render_template
 from planner.report.sections import bytes_cell, percent_cell
 from planner.report.sections_detail import STATE_KEY, slowdown_text, timeline_block, vm_columns, vm_row
 from planner.report.theme import BYTE_CLASSES
-from planner.schema import HOST_COLUMNS
-from planner.units import format_bytes, format_seconds
+from planner.schema import HOST_COLUMNS, Column
+from planner.units import format_bytes
 
 _MOST_POINTS = 504
 
@@ -159,11 +159,13 @@ def _vm_section(view: HostView) -> Section:
 def _ends(view: HostView) -> Iterator[Section]:
     row = view.host.iloc[0]
     numbers = tuple(
-        (Cell(column.name), _value_cell(row[column.name], column.unit), Cell(column.meaning))
+        (Cell(column.name), Cell(column.meaning), _value_cell(row[column.name], column))
         for column in HOST_COLUMNS
         if column.simulated and not column.dtype.startswith("list")
     )
-    table = TableBlock("numbers-table", "Columns of host.parquet", ("column", "value", "meaning"), numbers)
+    table = TableBlock(
+        "numbers-table", "Columns of host.parquet", ("column", "meaning", "value"), numbers, text_columns=2
+    )
     yield Section("numbers", "All numbers, by mechanism", "Over judged ticks.", tables=(table,))
     facts = tuple((Cell(name), Cell(value)) for name, value in view.fidelity)
     table = TableBlock("fidelity-table", "Fidelity and provenance", ("what", "value"), facts, text_columns=2)
@@ -172,10 +174,10 @@ def _ends(view: HostView) -> Iterator[Section]:
     )
 
 
-def _value_cell(value: Any, unit: str) -> Cell:
-    if isinstance(value, bool):
+def _value_cell(value: Any, column: Column) -> Cell:
+    if column.dtype == "bool":
         return Cell("yes" if value else "no")
     number = float(value)
-    if unit in ("bytes", "bytes/s"):
-        return number_cell(format_bytes(number) + unit.removeprefix("bytes"), number)
-    return number_cell(format_seconds(number) if unit == "s" else f"{number:.4g}", number)
+    if column.unit in ("bytes", "bytes/s"):
+        return number_cell(format_bytes(number) + column.unit.removeprefix("bytes"), number)
+    return number_cell(f"{number / 3600:.1f} h" if column.unit == "s" else f"{number:.4g}", number)
