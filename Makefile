@@ -11,7 +11,7 @@ STAMPS := $(VENV)/.stamps
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --no-compile
 MIN_PYTHON := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help setup dev demo bitbrains test test-slow lint bench docs docs-measured clean
+.PHONY: help setup dev demo bitbrains test test-slow test-sampling lint bench bench-exact docs docs-measured clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,8 @@ help:
 	@echo 'make bitbrains SOURCE=PATH    the same for the Bitbrains traces that you downloaded'
 	@echo 'make test | lint              what CI runs'
 	@echo 'make test-slow | bench        long tests; speed of the main parts'
+	@echo 'make test-sampling            thirty random hosts, sampled against every 4 KiB page; half an hour'
+	@echo 'make bench-exact              a host of 512 GiB, every 4 KiB page, for a day; needs 8 GiB of memory'
 	@echo 'make setup | dev              install for use; install for development'
 	@echo 'make docs                     write the generated pages of docs/ again'
 	@echo 'make docs-measured            measure what docs/ says of validation and ablation again (minutes)'
@@ -64,6 +66,9 @@ test: dev
 test-slow: dev
 	@$(BIN)/python -m pytest -q -m slow $(PYTEST_ARGS)
 
+test-sampling: dev
+	@$(BIN)/python -m pytest -q tests/sampling $(PYTEST_ARGS)
+
 lint: dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -71,7 +76,10 @@ lint: dev
 	@$(BIN)/lint-imports
 
 bench: dev
-	@$(BIN)/python -m pytest -q benchmarks --benchmark-only $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q benchmarks -m 'not slow' --benchmark-only $(PYTEST_ARGS)
+
+bench-exact: dev
+	@$(BIN)/python -m pytest -q -s benchmarks/test_exact.py -m slow --benchmark-only $(PYTEST_ARGS)
 
 docs: dev
 	@$(BIN)/python -m tools.reference_pages

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from planner.analysis.one_host import summarize_host
+from planner.analysis.sampling_error import describe_sampling_error
 from planner.analysis.wording import format_percent, format_ratio
 from planner.cli.check import known_names
 from planner.cli.progress import note, show_progress
@@ -182,6 +183,7 @@ def _fidelity(config: PlannerConfig, problem: HostProblem, manifest: dict[str, A
     pages = "every 4 KiB page" if is_exact else f"a sample, each page for {_page_size(problem)} of memory"
     return (
         ("simulated", pages),
+        ("error of sampling", describe_sampling_error(config.fidelity.pages_per_vm, problem.page_scale)),
         ("seed", str(config.seed)),
         ("replicate", manifest["replicate_meaning"]),
         ("config hash", manifest["config_hash"]),

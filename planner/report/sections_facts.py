@@ -8,11 +8,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from planner.analysis.sampling_error import describe_sampling_error
 from planner.analysis.wording import format_percent
 from planner.config.hypervisor import HypervisorSpec
 from planner.config.spec import PlannerConfig, WorkloadSpec
 from planner.report.blocks import Cell, Section, TableBlock
-from planner.units import format_bytes, format_seconds
+from planner.units import PAGE_BYTES, format_bytes, format_seconds
 from planner.workload.popularity import load_law
 
 _SHOWN = ("config_hash", "replicate_meaning", "fidelity", "versions")
@@ -51,6 +52,12 @@ def _sampling(manifest: Mapping[str, Any], config: PlannerConfig) -> str:
     )
 
 
+def _sampling_error(manifest: Mapping[str, Any]) -> str:
+    fidelity = manifest["fidelity"]
+    scales = [size // PAGE_BYTES for size in fidelity["bytes_per_sampled_page"]]
+    return "; ".join(describe_sampling_error(fidelity["pages_per_vm"], scale) for scale in scales)
+
+
 def provenance_section(config: PlannerConfig, manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> Section:
     """Make the table that says how finely was simulated, and from what."""
     rows = [
@@ -60,6 +67,7 @@ def provenance_section(config: PlannerConfig, manifest: Mapping[str, Any], summa
         ("replicates", f"{config.sweep.replicates:,}"),
         ("scenarios", f"{len(summary['scenarios']):,}"),
         ("sampled pages", _sampling(manifest, config)),
+        ("error of sampling", _sampling_error(manifest)),
         ("bounds", f"each holds with {format_percent(config.slo.confidence)} confidence; whole replicates resampled"),
     ]
     rows += _flatten({key: manifest[key] for key in _SHOWN if key in manifest})

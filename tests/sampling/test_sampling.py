@@ -1,0 +1,28 @@
+"""Sampled hosts against the same hosts in full: hosts that were not measured keep to the errors that reports state."""
+
+import pytest
+
+from planner.analysis.sampling_error import find_sampling_error
+from tools.measure_sampling import compare, draw_host
+
+DEFAULT_RATE = 256
+SMALL_SEEDS = (900, 901, 902, 903)
+SEEDS = tuple(range(1000, 1030))
+
+
+def check(seed, sizes_gib):
+    host = draw_host(seed, sizes_gib)
+    found = compare(host, (DEFAULT_RATE,))[0]
+    error = find_sampling_error(DEFAULT_RATE)
+    assert found.worst() <= error.breakdown_fraction, (host.describe(), found.differences)
+
+
+@pytest.mark.parametrize("seed", SMALL_SEEDS)
+def test_small_hosts(seed):
+    check(seed, (3, 5))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+def test_hosts(seed):
+    check(seed, (8, 32))
