@@ -1,4 +1,4 @@
-"""Hosts with every 4 KiB page, each in a process of its own: `make bench-exact` has 512 GiB, `make bench` a small one."""
+"""Hosts with every 4 KiB page, each in its own process: `make bench-exact` has 512 GiB, `make bench` a small one."""
 
 import json
 import subprocess

@@ -79,6 +79,15 @@ def draw_u32(vm_key, page, tick, purpose):
     return mix_u32(np.uint32(x ^ np.uint32(step * np.uint32(0x85EBCA77))))
 
 
+@small_kernel
+def draw_below(vm_key, page, tick, purpose, n):
+    """Draw an integer from 0 to n - 1, at the same place relative to n whatever n is.
+
+    So a sample starts its searches where the host with all its pages does, and meets pages of the same popularity.
+    """
+    return (np.int64(draw_u32(vm_key, page, tick, purpose)) * np.int64(n)) >> np.int64(32)
+
+
 @kernel
 def fill_uniform(vm_key, purpose, out):
     """Fill `out` (float64 array) with uniform draws in [0, 1) for pages 0, 1, ... of one VM."""

@@ -12,7 +12,7 @@ guest's own disk running full, the guest paging without a balloon.
 import numpy as np
 
 from planner.kernels.compiled import kernel, small_kernel
-from planner.kernels.draws import PURPOSE_HAND, draw_u32
+from planner.kernels.draws import PURPOSE_HAND, draw_below
 from planner.kernels.frames import EFFECTIVE_CLASS, IS_HELD, move_page
 from planner.kernels.state import (
     BALLOONED,
@@ -96,7 +96,7 @@ def boot_guest(stack, v, tick):
         guests.hand[v, hand] = 0
     guests.hand[v, HAND_EMPTY] = n_pages - 1
     # Pages are numbered by popularity: laps that started at the first would give the hottest of equally old ones.
-    guests.hand[v, HAND_RECLAIM] = int(draw_u32(vms.key[v], 0, tick, PURPOSE_HAND)) % n_pages
+    guests.hand[v, HAND_RECLAIM] = draw_below(vms.key[v], 0, tick, PURPOSE_HAND, n_pages)
     if stack.balloon_knobs.is_zeroing:
         guest_class = stack.pages.guest_class
         for i in range(vms.start[v], vms.start[v + 1]):

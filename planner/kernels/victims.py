@@ -7,7 +7,7 @@ popularity, and going by number would take the hottest of them first.
 """
 
 from planner.kernels.compiled import kernel, small_kernel
-from planner.kernels.draws import PURPOSE_TIE, draw_u32
+from planner.kernels.draws import PURPOSE_TIE, draw_below
 from planner.kernels.state import PRIVATE, QUEUE_CUTOFF, QUEUE_END, QUEUE_NEXT, SHARED
 
 
@@ -80,13 +80,13 @@ def _sort_in(stack, tick):
     host_class, last_touch = stack.pages.host_class, stack.pages.last_touch
     queue, place, cutoff, end = swap.queue, swap.place, swap.queue_state[QUEUE_CUTOFF], swap.queue_state[QUEUE_END]
     n_vms = vms.key.size
-    first_vm = int(draw_u32(vms.key[0], 0, tick, PURPOSE_TIE)) % n_vms
+    first_vm = draw_below(vms.key[0], 0, tick, PURPOSE_TIE, n_vms)
     for m in range(n_vms):
         v = (first_vm + m) % n_vms
         if not _is_takeable(vms, v):
             continue
         granted = vms.granted[v]
-        begin = int(draw_u32(vms.key[v], 0, tick, PURPOSE_TIE)) % granted
+        begin = draw_below(vms.key[v], 0, tick, PURPOSE_TIE, granted)
         for n in range(granted):
             i = vms.start[v] + (begin + n if begin + n < granted else begin + n - granted)
             touch = last_touch[i]

@@ -17,6 +17,10 @@ def draw(key, page, tick, purpose):
     return mix(x ^ ((step * 0x85EBCA77) & MASK))
 
 
+def draw_below(key, page, tick, purpose, n):
+    return draw(key, page, tick, purpose) * n >> 32
+
+
 def touches(key, clock, granted, n_pages, gap, exponential, clock_unit, drift_per_tick):
     """Return, by tick, the ascending list of pages touched again (first touches are not in it)."""
     due = {}

@@ -1,6 +1,6 @@
 """How a guest of the twin finds memory: its free list, its reserve, its own reclaim."""
 
-from tests.oracles.draws import draw
+from tests.oracles.draws import draw_below
 from tests.oracles.parts import HELD
 
 AWAY = ("untouched", "evicted")
@@ -27,7 +27,7 @@ class Guest:
         vm.lap_left = 0
         vm.hand_free = 0
         vm.hand_empty = len(vm.pages) - 1
-        vm.hand_reclaim = draw(vm.key, 0, tick, 50) % len(vm.pages)
+        vm.hand_reclaim = draw_below(vm.key, 0, tick, 50, len(vm.pages))
         vm.hand_deflate = 0
         for page in vm.pages:
             page.is_zeroed = self.balloon_knobs.is_zeroing

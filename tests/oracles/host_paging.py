@@ -1,6 +1,6 @@
 """Host-level paging of the twin."""
 
-from tests.oracles.draws import draw
+from tests.oracles.draws import draw, draw_below
 
 
 class Paging:
@@ -73,12 +73,12 @@ class Paging:
         return page.host_class == "private" or is_first
 
     def build_queue(self, tick):
-        first_vm = draw(self.vms[0].key, 0, tick, 8) % len(self.vms)
+        first_vm = draw_below(self.vms[0].key, 0, tick, 8, len(self.vms))
         found = []
         for vm in self.vms[first_vm:] + self.vms[:first_vm]:
             if vm.granted <= 0 or vm.resident <= vm.reservation:
                 continue
-            begin = draw(vm.key, 0, tick, 8) % vm.granted
+            begin = draw_below(vm.key, 0, tick, 8, vm.granted)
             found += [(vm, p) for p in vm.pages[begin : vm.granted] + vm.pages[:begin] if self.is_victim(vm, p)]
         # Sorting is stable: equally old pages stay in this order.
         self.queue = sorted(found, key=lambda entry: entry[1].last_touch)[: self.queue_size]
