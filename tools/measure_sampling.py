@@ -31,7 +31,7 @@ from planner.units import GIB, MIB, PAGE_BYTES  # noqa: E402
 from planner.workload.listed import ListedSource  # noqa: E402
 from planner.workload.overhead import min_free_bytes  # noqa: E402
 
-RATES = (64, 128, 256, 512, 1024)
+RATES = (64, 128, 256, 512)
 """Sampled pages of a VM of mean size."""
 
 BREAKDOWN = (

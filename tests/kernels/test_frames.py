@@ -1,6 +1,7 @@
 """Blocks of 2 MiB that break because pages in them are taken: a sampled page breaks as many as what it stands for."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,6 @@ import pytest
 from planner.kernels.compiled import kernel
 from planner.kernels.frames import break_block
 from tests.oracles.host_frames import Frames
-from tests.oracles.parts import Page, Vm
 from tests.unit.host.stacks import build_small_stack
 
 
@@ -29,8 +29,8 @@ def make_stack(n_pages, granted, scatter, pages_per_block=1):
 @pytest.mark.parametrize(("pages_per_block", "scatter"), [(1, 511.9), (8, 504.0), (512, 0.0)])
 def test_breaking_equals_twin(pages_per_block, scatter):
     stack = make_stack(6000, 5003, scatter, pages_per_block)
-    pages = [Page(n, None, "anon", False) for n in range(6000)]
-    vm = Vm(int(stack.vms.key[0]), pages, 1.0, 0, 6000, 0, 0, 0, 0, 0.0, [], [], granted=5003)
+    pages = [SimpleNamespace(number=n) for n in range(6000)]
+    vm = SimpleNamespace(key=int(stack.vms.key[0]), pages=pages, granted=5003, exposure=0.0, small_blocks=set())
     twin = Frames()
     twin.knobs = stack.knobs
     for i in (17, 18, 4999, 17, 333, 2500):
