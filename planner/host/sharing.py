@@ -75,8 +75,9 @@ def build_contents(problem: HostProblem, pages: FleetPages) -> tuple[np.ndarray,
         zero_numbers[missing] = count + np.arange(missing.size)
         count += missing.size
     frame_cost = np.ones(count, dtype=np.int64)
-    # A sampled zero page stands for `page_scale` zero pages, which share among themselves.
-    is_self = problem.page_scale > 1 or (spec.rules == "ksm" and spec.ksm.use_zero_pages)
+    # A sampled zero page stands for `page_scale` zero pages, which share among themselves. ESXi is taken to have a zero
+    # page of its own: one that were found only by its hint would be swapped, exact, where a sample shares it.
+    is_self = problem.page_scale > 1 or spec.rules != "ksm" or spec.ksm.use_zero_pages
     frame_cost[zero_numbers[zero_numbers != state.NO_CONTENT]] = 0 if is_self else 1
     contents = state.ContentArrays(
         refs=np.zeros(count, dtype=np.int32),

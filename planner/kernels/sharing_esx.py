@@ -8,7 +8,7 @@ before is shared at once. Hashes are exact here: false matches do not occur.
 import math
 
 from planner.kernels.compiled import kernel
-from planner.kernels.draws import PURPOSE_HASHED, PURPOSE_HASHED_FIRST, PURPOSE_SCAN, draw_u32
+from planner.kernels.draws import PURPOSE_HASHED, PURPOSE_HASHED_FIRST, PURPOSE_SCAN, draw_below, draw_u32
 from planner.kernels.frames import break_block, free_frames, move_page, vm_of
 from planner.kernels.sharing_state import (
     SCAN_CPU_NS,
@@ -122,7 +122,7 @@ def step_esx(stack, tick):
         if vms.small[v] == 0 and not may_break:
             continue
         for n in range(budget):
-            offset = int(draw_u32(vms.key[v], n, tick, PURPOSE_SCAN)) % granted
+            offset = draw_below(vms.key[v], n, tick, PURPOSE_SCAN, granted)
             i = vms.start[v] + offset
             if host_class[i] == PRIVATE and content[i] != NO_CONTENT:
                 block = stack.host.block_start[v] + offset // stack.knobs.pages_per_block

@@ -2,7 +2,7 @@
 
 import math
 
-from tests.oracles.draws import draw
+from tests.oracles.draws import draw, draw_below
 from tests.oracles.host_ksm import Ksm
 
 
@@ -71,7 +71,7 @@ class Sharing(Ksm):
             if self.small_pages(vm) == 0 and not may_break:
                 continue
             for n in range(budget):
-                page = vm.pages[draw(vm.key, n, tick, 6) % vm.granted]
+                page = vm.pages[draw_below(vm.key, n, tick, 6, vm.granted)]
                 if self.is_small(vm, page) or may_break:
                     self.try_share(vm, page)
 
