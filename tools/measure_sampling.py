@@ -31,7 +31,7 @@ from planner.units import GIB, MIB, PAGE_BYTES  # noqa: E402
 from planner.workload.listed import ListedSource  # noqa: E402
 from planner.workload.overhead import min_free_bytes  # noqa: E402
 
-RATES = (64, 128, 256, 512)
+RATES = (64, 128, 256)
 """Sampled pages of a VM of mean size."""
 
 BREAKDOWN = (
@@ -266,20 +266,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         comparisons += found
         worst = ", ".join(f"{item.pages_per_vm}: {100 * item.worst():.2f} %" for item in found)
         sys.stderr.write(f"{seed} {host.describe()}: {worst}\n")
+        _write(given.out, comparisons, seed + 1)
+    return 0
+
+
+def _write(out: Path, comparisons: Sequence[Comparison], n_hosts: int) -> None:
+    """Write the data file and the table: after every host, so that an interrupted run keeps what it has measured."""
     summary = summarize(comparisons)
     data = {
         "planner_version": __version__,
-        "hosts": given.hosts,
+        "hosts": n_hosts,
         "host_memory_gib": [8, 32],
         "least_events_per_day": LEAST_EVENTS,
         "rates": summary,
     }
-    given.out.write_text(HEADER + yaml.safe_dump(data, sort_keys=False, width=120), encoding="utf-8")
+    out.write_text(HEADER + yaml.safe_dump(data, sort_keys=False, width=120), encoding="utf-8")
     before, rest = PAGE.read_text(encoding="utf-8").split(TABLE_START)
     after = rest.split(TABLE_END)[1]
-    table = table_text(summary, given.hosts)
-    PAGE.write_text(f"{before}{TABLE_START}\n\n{table}\n\n{TABLE_END}{after}", encoding="utf-8")
-    return 0
+    PAGE.write_text(f"{before}{TABLE_START}\n\n{table_text(summary, n_hosts)}\n\n{TABLE_END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

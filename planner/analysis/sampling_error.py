@@ -9,6 +9,9 @@ import yaml
 
 from planner.analysis.wording import format_percent
 
+FEWEST_HOSTS = 3
+"""An interval of rates from fewer hosts than this says nothing."""
+
 
 @dataclass(frozen=True)
 class SamplingError:
@@ -21,7 +24,7 @@ class SamplingError:
     breakdown_fraction : float
         Largest difference of a class of memory, as a share of host memory.
     swap_in_ratio, guest_paging_ratio : (float, float) or None
-        Least and most of sampled rate ÷ exact rate; None where no host had any.
+        Least and most of sampled rate ÷ exact rate; None where too few hosts had any.
     """
 
     pages_per_vm: int
@@ -59,7 +62,8 @@ def describe_sampling_error(pages_per_vm: int, page_scale: int) -> str:
 
 
 def _interval(event: dict[str, Any]) -> tuple[float, float] | None:
-    return (float(event["least"]), float(event["most"])) if event["hosts"] else None
+    is_known = event["hosts"] >= FEWEST_HOSTS
+    return (float(event["least"]), float(event["most"])) if is_known else None
 
 
 @cache
