@@ -7,6 +7,8 @@ STALLS = {
     "stall_decompress_s": "decompression",
     "stall_guest_paging_s": "guest paging after ballooning",
     "stall_cow_s": "copy-on-write breaks",
+    "stall_denied_s": "no memory left",
+    "stall_direct_reclaim_s": "reclaim by its own faults",
 }
 _PRESSED_STATES = ("state_soft_s", "state_hard_s", "state_low_s")
 

@@ -26,6 +26,7 @@ class SwapDeviceSpec(BaseModel):
     description: str = Field(description="Kind of device")
     latency: Seconds = Field(gt=0, description="Time to read 4 KiB at queue depth 1")
     reads_per_s: float = Field(gt=0, description="Sustained 4 KiB random reads [1/s]")
+    writes_per_s: float | None = Field(default=None, gt=0, description="... writes; omitted: as many as reads [1/s]")
     is_ram: bool = Field(default=False, description="Compressed RAM of the host itself")
 
 

@@ -3,6 +3,7 @@
 from planner.config.catalog import load_swap_device, swap_device_names
 from planner.config.spec import PlannerConfig
 from planner.errors import Issue
+from planner.units import format_bytes
 
 
 def check_compressed_sizes(config: PlannerConfig) -> list[Issue]:
@@ -33,4 +34,40 @@ def check_compressed_once(config: PlannerConfig) -> list[Issue]:
     ]
 
 
-SWAP_CHECKS = (check_compressed_sizes, check_compressed_once)
+def check_something_can_reclaim(config: PlannerConfig) -> list[Issue]:
+    """Check that a host which may be overcommitted can take memory back, or at least save some."""
+    ratio, hypervisor = max(config.sweep.overcommit_ratio), config.hypervisor
+    can_balloon = hypervisor.ballooning.enabled and hypervisor.ballooning.policy != "none"
+    if ratio <= 1 or can_balloon or hypervisor.page_sharing.enabled or hypervisor.compression.enabled:
+        return []
+    hint = "enable hypervisor.swap, hypervisor.ballooning or page sharing, or ask for ratios up to 1.0"
+    if not hypervisor.swap.enabled:
+        message = (
+            f"{ratio:g} promises more memory than there is, and nothing can take any back: swap and all else is off"
+        )
+        return [Issue("sweep.overcommit_ratio", message, hint)]
+    return [
+        Issue(
+            f"fleet.hosts[{position}].swap_size",
+            f"0 B leaves no swap space, nothing else takes memory back, and a ratio of {ratio:g} is asked for",
+            "give it space, or ask for ratios up to 1.0",
+        )
+        for position, group in enumerate(config.fleet.hosts)
+        if group.swap_size == 0
+    ]
+
+
+def check_watermarks(config: PlannerConfig) -> list[Issue]:
+    """Check that Linux's watermarks leave most of every host's RAM."""
+    if config.hypervisor.states != "linux":
+        return []
+    issues = []
+    for group in config.fleet.hosts:
+        spec = config.hypervisor.watermarks
+        if spec.min_free is not None and spec.min_free * 2 > group.memory:
+            message = f"{format_bytes(spec.min_free)} is more than half of the RAM of {group.name}"
+            issues.append(Issue("hypervisor.watermarks.min_free", message, "use less, or leave it out"))
+    return issues[:1]
+
+
+SWAP_CHECKS = (check_compressed_sizes, check_compressed_once, check_something_can_reclaim, check_watermarks)

@@ -81,11 +81,33 @@ class CompressionSpec(_Spec):
 
 
 class SwapSpec(_Spec):
-    """Host-level swapping."""
+    """Host-level swapping. Device and space are the host's (`fleet.hosts[].swap` and `swap_size`)."""
 
     enabled: bool = Field(default=True, description="Whether the host swaps guest pages out")
     victims: Literal["random", "lru"] = Field(
         default="random", description="Random (ESXi) or least recently used (Linux)"
+    )
+    when_full: Literal["deny", "kill-largest"] = Field(
+        default="deny",
+        description="When nothing more can be taken: the VM that needs memory stalls, or the largest is killed (Linux)",
+    )
+    power_on_check: bool = Field(
+        default=True,
+        description="Refuse to power a VM on without RAM for its reservation and swap space for the rest (ESXi)",
+    )
+
+
+class WatermarkSpec(_Spec):
+    """Linux's watermarks, used with `states: linux`."""
+
+    min_free: Bytes | None = Field(
+        default=None, gt=0, description="min watermark (vm.min_free_kbytes); omitted: 4 x the root of the RAM in KiB"
+    )
+    scale: Fraction = Field(
+        default=0.001, gt=0, le=0.3, description="low and high are this share of RAM apart (vm.watermark_scale_factor)"
+    )
+    background: BytesPerSecond = Field(
+        default=float(2**30), gt=0, description="What background reclaim (kswapd) gains at most"
     )
 
 
@@ -118,13 +140,20 @@ class HypervisorSpec(_Spec):
         default=None,
         gt=0,
         lt=0.5,
-        description="Free memory target, of RAM; omitted: sliding scale (Mem.MemMinFreePct = 0)",
+        description="Free memory target, of RAM; omitted: sliding scale (Mem.MemMinFreePct = 0). ESXi states only",
     )
+    states: Literal["esxi", "linux"] = Field(
+        default="esxi", description="Memory states by multiples of minFree (ESXi), or by watermarks (Linux)"
+    )
+    watermarks: WatermarkSpec = Field(default=WatermarkSpec(), description="Linux's watermarks")
     state_thresholds: tuple[float, float, float, float] = Field(
-        default=(1.0, 0.64, 0.32, 0.16), description="clear, soft, hard, low: multiples of minFree"
+        default=(1.0, 0.64, 0.32, 0.16), description="clear, soft, hard, low: multiples of minFree. ESXi states only"
     )
     state_margin: Fraction = Field(
-        default=0.1, ge=0, le=1, description="A better state needs this much more free memory (hysteresis)"
+        default=0.1,
+        ge=0,
+        le=1,
+        description="A better state needs this much more free memory (hysteresis). ESXi states only",
     )
     idle_memory_tax: Fraction = Field(default=0.75, ge=0, lt=1, description="Tax on idle memory (Mem.IdleTax)")
     page_sharing: PageSharingSpec = Field(default=PageSharingSpec(), description="Page sharing")

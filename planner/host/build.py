@@ -20,7 +20,7 @@ from planner.host.touches import CalmTicks, TouchSource
 from planner.kernels import state
 from planner.units import LARGE_PAGE_BYTES, PAGE_BYTES, PAGES_PER_LARGE_PAGE
 from planner.workload.fleet import VmTable
-from planner.workload.overhead import min_free_bytes, sharing_table_bytes, vm_overhead_bytes
+from planner.workload.overhead import min_free_bytes, sharing_table_bytes, vm_overhead_bytes, watermark_bytes
 from planner.workload.touch import TouchSchedule, count_pages
 
 
@@ -80,7 +80,7 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
             exposure=np.zeros(n_pages.size),
             victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, dtype=np.int64),
         ),
-        swap=build_swap(problem, pages.compressed_units, vm_idx.size, schedule.granted_pages.shape[1]),
+        swap=build_swap(problem, pages.compressed_units, schedule.granted_pages[vm_idx].shape, tick_s),
         knobs=knobs,
         plan=fleet.touches.plan(vm_idx, knobs.is_quiet, fleet.calm),
         guests=build_guests(problem, n_pages, zero_content),
@@ -147,16 +147,19 @@ def _build_knobs(problem: HostProblem, vms: VmTable, granted_pages: np.ndarray, 
     table_bytes = sharing_table_bytes(problem.host.memory_bytes, hypervisor)
     backing_bytes = problem.host.memory_bytes - problem.host.reserved_bytes - overhead_bytes - table_bytes
     min_free = min_free_bytes(problem.host.memory_bytes, hypervisor) / page_bytes
-    clear, soft, hard, low = (int(min_free * threshold) for threshold in hypervisor.state_thresholds)
+    thresholds = _thresholds(problem)
     knobs = state.Knobs(
         frames=max(0, (backing_bytes + _rounding_bytes(vms, page_bytes)) // page_bytes),
         min_free=int(min_free),
-        clear_below=clear,
-        soft_below=soft,
-        hard_below=hard,
-        low_below=low,
+        clear_below=thresholds.clear_below,
+        soft_below=thresholds.soft_below,
+        hard_below=thresholds.hard_below,
+        low_below=thresholds.low_below,
         break_below=int(min_free * hypervisor.page_sharing.break_large_pages_below),
         margin=hypervisor.state_margin,
+        is_linux=hypervisor.states == "linux",
+        fault_below=thresholds.fault_below,
+        hard_goal=thresholds.hard_goal,
         idle_cost=1.0 / (1.0 - hypervisor.idle_memory_tax),
         pages_per_block=max(1, LARGE_PAGE_BYTES // page_bytes),
         scatter=PAGES_PER_LARGE_PAGE * (1.0 - 1.0 / problem.page_scale),
@@ -172,6 +175,29 @@ def _build_knobs(problem: HostProblem, vms: VmTable, granted_pages: np.ndarray, 
     has_limit = bool((vms.limit_bytes < vms.configured_bytes).any())
     acts_below = policy_acts_below(problem) / page_bytes
     return knobs._replace(is_quiet=not has_limit and _is_quiet(knobs, granted_pages, acts_below))
+
+
+class _Thresholds(NamedTuple):
+    """Free frames at which the host changes what it does."""
+
+    clear_below: int
+    soft_below: int
+    hard_below: int
+    low_below: int
+    fault_below: int
+    hard_goal: int
+
+
+def _thresholds(problem: HostProblem) -> _Thresholds:
+    hypervisor, page_bytes = problem.hypervisor, problem.page_scale * PAGE_BYTES
+    if hypervisor.states == "linux":
+        marks = watermark_bytes(problem.host.memory_bytes, hypervisor.watermarks)
+        least, low, high = (mark // page_bytes for mark in marks)
+        # "Soft", where balloons grow, is half-way between low and high.
+        return _Thresholds(high, (low + high) // 2, low, least, fault_below=max(1, low), hard_goal=high)
+    min_free = min_free_bytes(problem.host.memory_bytes, hypervisor) / page_bytes
+    clear, soft, hard, low = (int(min_free * threshold) for threshold in hypervisor.state_thresholds)
+    return _Thresholds(clear, soft, hard, low, fault_below=1, hard_goal=int(hard * (1.0 + hypervisor.state_margin)) + 1)
 
 
 def _rounding_bytes(vms: VmTable, page_bytes: int) -> int:

@@ -67,10 +67,14 @@ class ExperimentRun:
         problem, n_ticks = experiment.problem, experiment.granted.shape[1]
         names = experiment.vms.names
         self.stack: Stack = build_stack(problem, _fleet_state(experiment, vm_keys(problem.seed, 0, names)))
-        self.costs: Costs = build_costs(problem, experiment.tick_s, n_ticks)
+        self.costs: Costs = build_costs(problem, experiment.tick_s, n_ticks, experiment.vms.vcpus)
         self.out: Out = build_out(len(names), n_ticks, experiment.vms.vcpus.astype(np.float64))
         self._table = translation_table(problem.host.cpu, problem.workload.tail)
         self._n_ticks = n_ticks
+
+    def run(self) -> None:
+        """Simulate all ticks in one compiled call."""
+        simulate_ticks(self.stack, self.costs, self._table, self.out, (0, self._n_ticks))
 
     def ticks(self) -> Iterator[int]:
         """Simulate tick by tick; yields the number of each tick after it has run."""

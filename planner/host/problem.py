@@ -19,6 +19,8 @@ class SwapDevice:
         Time to read 4 KiB at queue depth 1. [s]
     reads_per_s : float
         Sustained 4 KiB random reads. [1/s]
+    writes_per_s : float or None
+        Sustained 4 KiB random writes; None: as many as reads. [1/s]
     size_bytes : int or None
         Space for swapped pages; None: it never runs out. [bytes]
     is_ram : bool
@@ -28,6 +30,7 @@ class SwapDevice:
     name: str
     latency_s: float
     reads_per_s: float
+    writes_per_s: float | None = None
     size_bytes: int | None = None
     is_ram: bool = False
 

@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from planner.config.spec import SloSpec
+from planner.host.slowdown import pressure_columns, slowdown_columns, slowdown_parts
 from planner.kernels import account
 from planner.kernels.account import Costs, Out, percentile_edges
+from planner.kernels.stalls import N_STALLS
 from planner.schema import (
     N_SLOWDOWN_BINS,
     PAGES_UNIT,
@@ -32,6 +34,7 @@ _SHARING_LAST = ("pages_skipped", "pages_scanned", "full_scans")
 _BY_PAGE = ("stable_node_chains", "general_profit_bytes", "sharing_metadata_bytes")
 """Columns that the stack counts for each 4 KiB page that a sampled page stands for."""
 
+_STALLS = ("swap_in", "decompress", "guest_paging", "cow", "denied", "direct_reclaim")
 _STATES = ("high", "clear", "soft", "hard", "low")
 _BYTES_BY_TICK = ("private", "shared", "shared_saved", "ballooned", "evicted", "compressed", "swapped")
 _FEWEST_BUSY_VCPUS = 0.01
@@ -48,6 +51,7 @@ def build_out(n_vms: int, n_ticks: int, busy_vcpus: np.ndarray) -> Out:
         slowdown_counts=np.zeros((n_vms, N_SLOWDOWN_BINS), dtype=np.int64),
         slowdown_edges=slowdown_edges(),
         busy_vcpus=np.maximum(busy_vcpus, _FEWEST_BUSY_VCPUS),
+        stalls=np.zeros((n_vms, N_STALLS)),
     )
 
 
@@ -143,7 +147,12 @@ def host_row(out: Out, costs: Costs, slo: SloSpec) -> dict[str, Any]:
     broken = by_cause.swap_in | by_cause.guest_paging
     row["slo_swap_in_is_broken"] = bool(by_cause.swap_in.any())
     row["slo_broken_s"] = float(broken.sum() * costs.tick_s)
-    row["slo_is_broken"] = bool(broken.any() or row["denied_bytes"] > 0)
+    row |= outage_columns(timeline)
+    row["slo_is_broken"] = bool(
+        broken.any() or row["denied_bytes"] > 0 or row["killed_vms"] > 0 or row["refused_vms_max"] > 0
+    )
+    row |= pressure_columns(timeline, costs.tick_s)
+    row |= slowdown_columns(out, costs)
     for number, name in enumerate(_STATES):
         row[f"state_{name}_s"] = float((column("state") == number).sum() * costs.tick_s)
     granted = column("granted_bytes").sum()
@@ -153,6 +162,14 @@ def host_row(out: Out, costs: Costs, slo: SloSpec) -> dict[str, Any]:
     row["translation_overhead_mean"] = float(overheads.mean()) if overheads.size else 0.0
     row["slowdown_histogram"] = out.slowdown_counts.sum(axis=0).tolist()
     return row
+
+
+def outage_columns(timeline: np.ndarray) -> dict[str, int]:
+    """Count the VMs killed and refused: columns of `hosts.parquet`."""
+    return {
+        "killed_vms": int(timeline[:, _AT["killed"]].sum()),
+        "refused_vms_max": int(timeline[:, _AT["refused"]].max()),
+    }
 
 
 def _rates(swap_in_bytes: np.ndarray, tick_s: float) -> dict[str, float]:
@@ -187,12 +204,12 @@ def vm_rows(out: Out, costs: Costs, n_judged_ticks: int) -> dict[str, np.ndarray
     on_ticks = np.maximum(sums[:, account.SUM_ON_TICKS], 1)
     rows["translation_overhead_mean"] = times[:, account.TIME_OVERHEAD] / on_ticks
     was_on = sums[:, account.SUM_ON_TICKS] > 0
-    rows["slowdown_mean"] = np.where(was_on, times[:, account.TIME_SLOWDOWN] / on_ticks, np.nan)
+    rows["slowdown_mean"] = np.where(was_on, 1.0 + slowdown_parts(out, costs).sum(axis=1), np.nan)
     for name, fraction in (("slowdown_p95", 0.95), ("slowdown_p99", 0.99)):
         edges = [percentile_edges(out.slowdown_edges, counts, fraction) for counts in out.slowdown_counts]
         rows[name] = 1.0 + np.array(edges)
-    rows["stall_swap_in_s"] = times[:, account.TIME_SWAP_IN].copy()
-    rows["stall_decompress_s"] = times[:, account.TIME_DECOMPRESS].copy()
-    rows["stall_guest_paging_s"] = times[:, account.TIME_GUEST_PAGING].copy()
-    rows["stall_cow_s"] = times[:, account.TIME_COW].copy()
+    for part, name in enumerate(_STALLS):
+        rows[f"stall_{name}_s"] = times[:, part].copy()
+    rows["killed_count"] = sums[:, account.SUM_KILLED].copy()
+    rows["refused_s"] = sums[:, account.SUM_REFUSED] * costs.tick_s
     return rows

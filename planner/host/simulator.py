@@ -125,7 +125,7 @@ class HostSim:
         busy = drawn.demand.cpu_busy_vcpus[vm_idx]
         busy = np.where(np.isnan(busy), UNKNOWN_BUSY_SHARE * self._source.vms.vcpus[vm_idx], busy)
         n_ticks = drawn.demand.n_ticks
-        costs = build_costs(problem, float(drawn.demand.tick_s), n_ticks)
+        costs = build_costs(problem, float(drawn.demand.tick_s), n_ticks, self._source.vms.vcpus[vm_idx])
         return stack, costs, build_out(vm_idx.size, n_ticks, busy), touches
 
     def _touch_source(self, problem: HostProblem, vm_idx: np.ndarray) -> TouchStore | TouchStream:

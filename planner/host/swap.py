@@ -13,10 +13,16 @@ _HUGE_UNITS = 12
 """Pages above 12/16 take a whole one in zsmalloc: it stores objects of more than 3264 bytes of 4096 (with zspages of
 four pages) by themselves. Linux, mm/zsmalloc.c."""
 
+_DIRECT_BATCH_PAGES = 32
+"""Pages that a fault reclaims itself at once: SWAP_CLUSTER_MAX of Linux, include/linux/swap.h."""
+
 _UNLIMITED_PAGES = 1 << 40
+_NEVER_TICK = -2  # also a VM killed in the tick before the first would not touch what it had
 
 
-def build_swap(problem: HostProblem, compressed_units: np.ndarray, n_vms: int, n_ticks: int) -> state.SwapArrays:
+def build_swap(
+    problem: HostProblem, compressed_units: np.ndarray, shape: tuple[int, ...], tick_s: float
+) -> state.SwapArrays:
     """Build pools and queue of a host, empty.
 
     Parameters
@@ -24,15 +30,16 @@ def build_swap(problem: HostProblem, compressed_units: np.ndarray, n_vms: int, n
     problem : HostProblem
     compressed_units : uint8 array, shape (n_pages,)
         Size of each page after compression. [1/16 page]
-    n_vms, n_ticks : int
+    shape : tuple of int
+        VMs and ticks.
+    tick_s : float
+        Length of a tick. [s]
     """
     compression, swap = problem.hypervisor.compression, problem.host.swap
-    n_pages = compressed_units.size
+    n_pages, (n_vms, n_ticks) = compressed_units.size, shape
     n_listed = n_pages if compression.enabled or swap.is_ram else 0
     is_zswap = compression.kind == "zswap"
     queue_size = -(-n_pages // QUEUE_SHARE) if problem.hypervisor.swap.victims == "lru" else 0
-    page_bytes = problem.page_scale * PAGE_BYTES
-    pool_cap = state.UNITS_PER_PAGE * problem.host.memory_bytes * compression.max_fraction / page_bytes
     return state.SwapArrays(
         slot_units=_slot_units(compressed_units, is_zswap or swap.is_ram),
         older=np.zeros(n_listed, dtype=np.int32),
@@ -42,15 +49,31 @@ def build_swap(problem: HostProblem, compressed_units: np.ndarray, n_vms: int, n
         used=np.zeros(n_vms, dtype=np.int64),
         queue=np.zeros(queue_size, dtype=np.int32),
         queue_state=np.zeros(3, dtype=np.int64),
+        draws=np.zeros(n_vms, dtype=np.int64),
+        down_tick=np.full(n_vms, _NEVER_TICK, dtype=np.int64),
+        backlog=np.zeros(1),
         place=np.zeros(n_ticks + 1, dtype=np.int64),
-        limits=state.SwapLimits(
-            space=_UNLIMITED_PAGES if swap.size_bytes is None else swap.size_bytes // page_bytes,
-            pool_cap=int(pool_cap),
-            pool_accept=int(pool_cap * compression.accept_fraction),
-            is_pool_shared=is_zswap or swap.is_ram,
-            is_slot_held=is_zswap or swap.is_ram,
-            is_ram=swap.is_ram,
-        ),
+        limits=_build_limits(problem, tick_s),
+    )
+
+
+def _build_limits(problem: HostProblem, tick_s: float) -> state.SwapLimits:
+    hypervisor, swap, page_bytes = problem.hypervisor, problem.host.swap, problem.page_scale * PAGE_BYTES
+    compression, is_linux = hypervisor.compression, hypervisor.states == "linux"
+    is_host_wide = compression.kind == "zswap" or swap.is_ram
+    pool_cap = state.UNITS_PER_PAGE * problem.host.memory_bytes * compression.max_fraction / page_bytes
+    background = int(hypervisor.watermarks.background * tick_s / page_bytes) if is_linux else _UNLIMITED_PAGES
+    return state.SwapLimits(
+        space=_UNLIMITED_PAGES if swap.size_bytes is None else swap.size_bytes // page_bytes,
+        pool_cap=int(pool_cap),
+        pool_accept=int(pool_cap * compression.accept_fraction),
+        is_pool_shared=is_host_wide,
+        is_slot_held=is_host_wide,
+        is_ram=swap.is_ram,
+        may_kill=hypervisor.swap.when_full == "kill-largest",
+        is_promised=hypervisor.swap.power_on_check,
+        background_per_tick=max(1, background),
+        direct_batch=max(1, _DIRECT_BATCH_PAGES // problem.page_scale),
     )
 
 

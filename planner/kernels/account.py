@@ -1,8 +1,4 @@
-"""The account step: counters by tick and sums by VM, stalls and slowdown. Reads the stack, fills `out`.
-
-Stall times are charged at their full length to the VM that faults; they do not overlap with one another. The swap
-device serves as one queue: mean time = latency / (1 - load), with the load of this tick's reads and writes.
-"""
+"""The account step: counters by tick and sums by VM, slowdown by its parts. Reads the stack, fills `out`."""
 
 import math
 from typing import NamedTuple
@@ -14,6 +10,7 @@ from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.frames import free_frames, pool_frames
 from planner.kernels.overhead import interpolate_overhead
 from planner.kernels.sharing_account import write_sharing
+from planner.kernels.stalls import N_STALLS, fill_stalls, is_stalled, pressure
 from planner.kernels.state import (
     BALLOONED,
     COMPRESSED,
@@ -23,13 +20,14 @@ from planner.kernels.state import (
     SHARED,
     SWAPPED,
     TICK_COW,
-    TICK_DECOMPRESS,
     TICK_DENIED,
     TICK_GUEST_PAGING,
     TICK_GUEST_WRITE,
+    TICK_KILLED,
     TICK_REBUILD_READ,
     TICK_REBUILD_UNSHARED,
     TICK_REBUILT,
+    TICK_REFUSED,
     TICK_SWAP_IN,
     TICK_SWAP_OUT,
     TOTAL_BROKEN_TICKS,
@@ -42,16 +40,15 @@ from planner.kernels.state import (
 
 # Columns of `Out.vm_sums`. [pages, or as named]
 SUM_GRANTED, SUM_BALLOONED, SUM_SWAPPED, SUM_SHARED, SUM_COMPRESSED = 0, 1, 2, 3, 4
-SUM_SWAP_IN, SUM_GUEST_PAGING, SUM_SMALL, SUM_ON_TICKS = 5, 6, 7, 8
-N_VM_SUMS = 9
+SUM_SWAP_IN, SUM_GUEST_PAGING, SUM_SMALL, SUM_ON_TICKS, SUM_KILLED, SUM_REFUSED = 5, 6, 7, 8, 9, 10
+N_VM_SUMS = 11
 # Columns of `Out.vm_peaks`. [pages]
 PEAK_BALLOONED, PEAK_SWAPPED, PEAK_SWAP_IN = 0, 1, 2
 N_VM_PEAKS = 3
-# Columns of `Out.vm_times`: stalls [s], then sums over the ticks in which the VM is on (active memory in pages).
-TIME_SWAP_IN, TIME_DECOMPRESS, TIME_GUEST_PAGING, TIME_COW = 0, 1, 2, 3
-TIME_OVERHEAD, TIME_SLOWDOWN, TIME_ACTIVE = 4, 5, 6
-N_VM_TIMES = 7
-HIGHEST_LOAD = 0.99
+# Columns of `Out.vm_times` after the stalls [s]: sums over the ticks in which the VM is on (active memory in pages).
+TIME_OVERHEAD, TIME_ACTIVE = N_STALLS, N_STALLS + 1
+N_VM_TIMES = N_STALLS + 2
+PER_MILLION = 1e6
 
 
 class Costs(NamedTuple):
@@ -60,13 +57,16 @@ class Costs(NamedTuple):
     page_scale: int
     tick_s: float
     fault_s: float
-    swap_latency_s: float
-    swap_requests_per_s: float
+    latency_s: float  # of the swap device, one request alone
+    reads_per_s: float  # most that the swap device serves
+    write_cost: float  # reads that one write is worth
     decompress_s: float
+    reclaim_s: float  # software of a fault that reclaims its frame itself
     guest_disk_s: float
     cow_s: float
     page_bytes: float
     first_judged_tick: int
+    vcpus: np.ndarray  # float64, shape (n_vms,)
 
 
 class Out(NamedTuple):
@@ -79,6 +79,7 @@ class Out(NamedTuple):
     slowdown_counts: np.ndarray  # int64, shape (n_vms, n_bins)
     slowdown_edges: np.ndarray  # float64, shape (n_bins - 1,), of slowdown - 1
     busy_vcpus: np.ndarray  # float64, shape (n_vms,)
+    stalls: np.ndarray  # float64, shape (n_vms, N_STALLS), of the tick [s]
 
 
 @kernel
@@ -86,22 +87,22 @@ def step_account(stack, costs, translation, out, tick):
     """Write the tick's row of the timeline and add to the sums of every VM. Fills `out`."""
     vms = stack.vms
     is_judged = tick >= costs.first_judged_tick
-    reads, writes = 0, 0
-    for v in range(vms.key.size):
-        reads += vms.tick[v, TICK_SWAP_IN] + vms.tick[v, TICK_REBUILD_READ]
-        writes += vms.tick[v, TICK_SWAP_OUT]
-    requests_per_s = (reads + writes) * costs.page_scale / costs.tick_s
-    load = min(requests_per_s / costs.swap_requests_per_s, HIGHEST_LOAD)
-    swap_in_s = costs.fault_s + costs.swap_latency_s / (1.0 - load)
+    any_stalled = fill_stalls(stack, costs, out)
     _write_timeline(stack, out.timeline[tick], tick)
     if stack.knobs.is_sharing:
         write_sharing(stack, out.timeline[tick])
+    if any_stalled:
+        some, full = pressure(stack, costs, out)
+        out.timeline[tick, timeline.PRESSURE_SOME] = int(some * PER_MILLION + 0.5)
+        out.timeline[tick, timeline.PRESSURE_FULL] = int(full * PER_MILLION + 0.5)
     for v in range(vms.key.size):
         if vms.granted[v] < 0:
+            if is_judged:
+                out.vm_sums[v, SUM_REFUSED] += vms.tick[v, TICK_REFUSED]
             continue
         if is_judged:
             _add_pages(vms, out, v)
-            _add_times(stack, costs, translation, swap_in_s, out, v, tick)
+            _add_times(stack, costs, translation, out, v, tick)
 
 
 @kernel
@@ -118,7 +119,7 @@ def _write_timeline(stack, row, tick):
         for host_class in range(N_CLASSES):
             n_counted += counts[host_class]
         row[timeline.GRANTED] += max(vms.granted[v], 0)
-        active += stack.plan.active[v, tick]
+        active += stack.plan.active[v, tick] if vms.granted[v] >= 0 else 0.0
         row[timeline.PRIVATE] += counts[PRIVATE]
         row[timeline.SHARED] += counts[SHARED]
         row[timeline.BALLOONED] += counts[BALLOONED]
@@ -135,6 +136,8 @@ def _write_timeline(stack, row, tick):
         row[timeline.REBUILT] += events[TICK_REBUILT]
         row[timeline.REBUILD_UNSHARED] += events[TICK_REBUILD_UNSHARED]
         row[timeline.REBUILD_READ] += events[TICK_REBUILD_READ]
+        row[timeline.KILLED] += events[TICK_KILLED]
+        row[timeline.REFUSED] += events[TICK_REFUSED]
     row[timeline.ACTIVE] = int(active + 0.5)
     row[timeline.FREE] = free_frames(stack)
     row[timeline.CONSUMED] = stack.knobs.frames - row[timeline.FREE]
@@ -159,37 +162,31 @@ def _add_pages(vms, out, v):
     sums[SUM_GUEST_PAGING] += events[TICK_GUEST_PAGING]
     sums[SUM_SMALL] += vms.small[v]
     sums[SUM_ON_TICKS] += 1
+    sums[SUM_KILLED] += events[TICK_KILLED]
     peaks[PEAK_BALLOONED] = max(peaks[PEAK_BALLOONED], counts[BALLOONED])
     peaks[PEAK_SWAPPED] = max(peaks[PEAK_SWAPPED], counts[SWAPPED])
     peaks[PEAK_SWAP_IN] = max(peaks[PEAK_SWAP_IN], events[TICK_SWAP_IN])
 
 
 @small_kernel
-def _add_times(stack, costs, translation, swap_in_s, out, v, tick):
-    vms, plan = stack.vms, stack.plan
-    events, times = vms.tick[v], out.vm_times[v]
+def _add_times(stack, costs, translation, out, v, tick):
+    vms, plan, times = stack.vms, stack.plan, out.vm_times[v]
     active = plan.active[v, tick]
-    stalls = events[TICK_SWAP_IN] + events[TICK_DECOMPRESS] + events[TICK_GUEST_PAGING] + events[TICK_COW]
     times[TIME_ACTIVE] += active
-    if stalls == 0 and vms.small[v] == 0:
+    has_stalls = is_stalled(vms, v)
+    if not has_stalls and vms.small[v] == 0:
         times[TIME_OVERHEAD] += plan.calm_overhead[v, tick]
-        times[TIME_SLOWDOWN] += 1.0 + plan.calm_overhead[v, tick]
         out.slowdown_counts[v, plan.calm_bin[v, tick]] += 1
         return
-    scale = costs.page_scale
-    swap_s = events[TICK_SWAP_IN] * scale * swap_in_s
-    decompress_s = events[TICK_DECOMPRESS] * scale * (costs.fault_s + costs.decompress_s)
-    guest_s = events[TICK_GUEST_PAGING] * scale * costs.guest_disk_s
-    cow_s = events[TICK_COW] * scale * costs.cow_s
     small_fraction = vms.small[v] / max(vms.granted[v], 1)
     overhead = interpolate_overhead(translation, active * costs.page_bytes, small_fraction)
-    excess = (swap_s + decompress_s + guest_s + cow_s) / (out.busy_vcpus[v] * costs.tick_s) + overhead
-    times[TIME_SWAP_IN] += swap_s
-    times[TIME_DECOMPRESS] += decompress_s
-    times[TIME_GUEST_PAGING] += guest_s
-    times[TIME_COW] += cow_s
+    stalled_s = 0.0
+    if has_stalls:
+        for part in range(N_STALLS):
+            times[part] += out.stalls[v, part]
+            stalled_s += out.stalls[v, part]
     times[TIME_OVERHEAD] += overhead
-    times[TIME_SLOWDOWN] += 1.0 + excess
+    excess = stalled_s / (out.busy_vcpus[v] * costs.tick_s) + overhead
     out.slowdown_counts[v, _bin_of(out.slowdown_edges, excess)] += 1
 
 

@@ -12,6 +12,7 @@ from planner.kernels.draws import (
 )
 from planner.kernels.frames import free_frames, move_page, release_vm
 from planner.kernels.guest import boot_guest, make_room, use_pages
+from planner.kernels.outage import may_power_on
 from planner.kernels.reclaim import reclaim_now
 from planner.kernels.sharing import mark_changed, touch_unique, write_page
 from planner.kernels.state import (
@@ -28,6 +29,7 @@ from planner.kernels.state import (
     TICK_DECOMPRESS,
     TICK_DENIED,
     TICK_GUEST_PAGING,
+    TICK_REFUSED,
     TICK_SWAP_IN,
     TICK_TOUCHED,
     UNTOUCHED,
@@ -49,11 +51,22 @@ def step_demand(stack, tick):
         if granted < 0:
             vms.granted[v], stack.guests.in_use[v] = -1, -1
             continue
-        before = max(stack.guests.in_use[v], 0)
-        if before == 0:
-            _boot(stack, v, granted, tick)
-        if not stack.knobs.is_quiet:
-            _touch(stack, v, tick)
+        if vms.granted[v] < 0 and stack.swap.limits.is_promised and not may_power_on(stack, v):
+            vms.tick[v, TICK_REFUSED] = 1
+        elif stack.swap.down_tick[v] < tick:
+            _play(stack, v, granted, tick)
+
+
+@kernel
+def _play(stack, v, granted, tick):
+    """Play the tick of a VM that is on, until it is killed."""
+    before = max(stack.guests.in_use[v], 0)
+    if before == 0:
+        _boot(stack, v, granted, tick)
+    # A VM that was killed starts again a tick later, and uses all it had for the first time.
+    if not stack.knobs.is_quiet and stack.swap.down_tick[v] < tick - 1:
+        _touch(stack, v, tick)
+    if stack.swap.down_tick[v] < tick:
         _grow(stack, v, before, granted, tick)
 
 
@@ -73,7 +86,8 @@ def _boot(stack, v, granted, tick):
     _grant(stack, v, n_pages)
     for i in range(vms.start[v] + granted, vms.start[v + 1]):
         pages.last_touch[i] = tick
-        _back_page(stack, v, i, tick, True)
+        if not _back_page(stack, v, i, tick, True) and stack.swap.down_tick[v] == tick:
+            return
         if pages.host_class[i] == PRIVATE:
             pages.content[i] = zero_content
     if tick > 0:
@@ -103,6 +117,8 @@ def _grow(stack, v, before, granted, tick):
                 pages.content[i] = pages.home_content[i]
         else:
             _back_page(stack, v, i, tick, True)
+        if stack.swap.down_tick[v] == tick:
+            return
     if tick > 0:
         # What is granted at the start was touched long before; it says nothing of how active the VM is.
         vms.tick[v, TICK_TOUCHED] += granted - before
@@ -122,10 +138,14 @@ def _touch(stack, v, tick):
         last_touch[i] = tick
         page_class = host_class[i]
         if page_class != PRIVATE and page_class != SHARED and not _back_page(stack, v, i, tick, False):
+            if stack.swap.down_tick[v] == tick:
+                return
             continue
         if content[i] != NO_CONTENT:
             if int(draw_u32(key, touched_page[k], tick, PURPOSE_WRITE)) < write_below:
                 _write(stack, v, i, tick)
+                if stack.swap.down_tick[v] == tick:
+                    return
         elif is_sharing and (is_ksm or home_content[i] != NO_CONTENT):
             touch_unique(stack, v, i, tick)
     stack.vms.tick[v, TICK_TOUCHED] += end - begin
@@ -133,14 +153,13 @@ def _touch(stack, v, tick):
 
 @small_kernel
 def _back_page(stack, v, i, tick, is_first):
-    """Give page `i` a frame and count what that cost. Returns False where no frame could be had."""
+    """Give page `i` a frame and count what that cost. Returns False where there was none, or the VM was killed."""
     pages, vms = stack.pages, stack.vms
     page_class = pages.host_class[i]
     is_away = page_class == BALLOONED or page_class == EVICTED or page_class == UNTOUCHED
     if is_away and vms.counts[v, BALLOONED] > 0:
         make_room(stack, v, i, is_first, tick)
-    if free_frames(stack) < 1 and reclaim_now(stack, tick) < 1:
-        vms.tick[v, TICK_DENIED] += 1
+    if free_frames(stack) < stack.knobs.fault_below and not _find_frame(stack, v, tick):
         return False
     page_class = pages.host_class[i]
     is_guest_held = page_class == BALLOONED or page_class == EVICTED
@@ -161,11 +180,21 @@ def _back_page(stack, v, i, tick, is_first):
 
 
 @kernel
+def _find_frame(stack, v, tick):
+    """Reclaim for a fault of VM `v`. Returns whether it can be served: there is a frame, and the VM still runs."""
+    n_free = reclaim_now(stack, v, tick)
+    if stack.swap.down_tick[v] == tick:
+        return False
+    if n_free < 1:
+        stack.vms.tick[v, TICK_DENIED] += 1
+    return n_free >= 1
+
+
+@kernel
 def _write(stack, v, i, tick):
     """Write to page `i`, which is in memory; a shared page needs a free frame for its copy."""
-    vms = stack.vms
-    if stack.pages.host_class[i] == SHARED and free_frames(stack) < 1 and reclaim_now(stack, tick) < 1:
-        vms.tick[v, TICK_DENIED] += 1
+    is_copy = stack.pages.host_class[i] == SHARED
+    if is_copy and free_frames(stack) < stack.knobs.fault_below and not _find_frame(stack, v, tick):
         return
     if write_page(stack, v, i):
-        vms.tick[v, TICK_COW] += 1
+        stack.vms.tick[v, TICK_COW] += 1

@@ -43,8 +43,17 @@ def _state_at(free, knobs, factor):
 
 @kernel
 def update_state(stack, free):
-    """Set the memory state from `free` frames: worse at the threshold, better only past it by the margin."""
+    """Set the memory state from `free` frames: worse at the threshold, better only past it by the margin.
+
+    By Linux's watermarks: background reclaim (hard) starts below low and lasts until high.
+    """
     totals = stack.host.totals
+    if stack.knobs.is_linux:
+        state = _state_at(free, stack.knobs, 1.0)
+        if state < STATE_HARD <= totals[TOTAL_STATE] and free < stack.knobs.hard_goal:
+            state = STATE_HARD
+        totals[TOTAL_STATE] = state
+        return state
     worse = _state_at(free, stack.knobs, 1.0)
     better = _state_at(free, stack.knobs, 1.0 + stack.knobs.margin)
     if worse > totals[TOTAL_STATE]:

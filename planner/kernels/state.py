@@ -44,7 +44,8 @@ TOTAL_BROKEN_TICKS = 5  # ticks after which the books did not balance: always 0,
 TOTAL_POOL_UNITS = 6  # room that compressed pages take [1/16 page]
 TOTAL_SWAPPED = 7
 TOTAL_METADATA = 8  # frames of the page sharing's own memory
-N_TOTALS = 9
+TOTAL_BACKGROUND = 9  # frames that background reclaim gained in this tick
+N_TOTALS = 10
 N_AGE_BUCKETS = 16
 
 # Columns of `VmArrays.tick`: what happened to a VM within the tick. [pages]
@@ -61,7 +62,10 @@ TICK_INFLATE_WRITE = 9  # ... of these for the balloon to grow
 TICK_REBUILT = 10  # pages of blocks mapped large again
 TICK_REBUILD_UNSHARED = 11  # ... of these shared before
 TICK_REBUILD_READ = 12  # ... and read from the swap device
-N_TICK = 13
+TICK_DIRECT = 13  # faults that had to reclaim a frame themselves
+TICK_KILLED = 14  # 1: killed for want of memory, starts again in the next tick
+TICK_REFUSED = 15  # 1: wants to be on, and was not let
+N_TICK = 16
 
 UNITS_PER_PAGE = 16
 """Sizes of compressed pages are counted in sixteenths of a page: 256 bytes of 4 KiB."""
@@ -170,6 +174,10 @@ class SwapLimits(NamedTuple):
     is_pool_shared: bool  # one pool for the host (zswap, zram), not a cache for each VM (ESXi)
     is_slot_held: bool  # a compressed page keeps its place on the swap device (zswap, zram)
     is_ram: bool  # the swap device is compressed RAM (zram)
+    may_kill: bool  # a fault that cannot be served kills the largest VM (Linux), else it is denied
+    is_promised: bool  # a VM is powered on only if its reservation, and swap space for the rest, can be promised (ESXi)
+    background_per_tick: int  # most frames that background reclaim gains in a tick
+    direct_batch: int  # frames that a fault reclaims itself when background reclaim cannot keep up
 
 
 class SwapArrays(NamedTuple):
@@ -187,7 +195,10 @@ class SwapArrays(NamedTuple):
     used: np.ndarray  # int64, shape (n_vms,), room that the pool takes [1/16 page]
     queue: np.ndarray  # int32, pages to take next, coldest first
     queue_state: np.ndarray  # int64, shape (3,): next entry, end, last touch up to which entries hold
-    place: np.ndarray  # int64, shape (n_ticks + 1,), scratch of the sort by last touch
+    draws: np.ndarray  # int64, shape (n_vms,), draws of random victims so far
+    down_tick: np.ndarray  # int64, shape (n_vms,), tick in which the VM was killed last, -1 = never
+    backlog: np.ndarray  # float64, shape (1,), writes that the device could not do in their tick and nobody waits for
+    place: np.ndarray  # int64, shape (n_ticks + 1,), scratch of the sort by last touch, all 0 outside of it
     limits: SwapLimits
 
 
@@ -225,6 +236,9 @@ class Knobs(NamedTuple):
     low_below: int
     break_below: int
     margin: float
+    is_linux: bool  # states by watermarks: clear, hard, low are high, low, min; hard lasts until high
+    fault_below: int  # a fault that finds fewer free frames reclaims
+    hard_goal: int  # free frames at which hard is left
     idle_cost: float
     pages_per_block: int
     scatter: float

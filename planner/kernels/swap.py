@@ -52,25 +52,22 @@ def evict_page(stack, v, i):
 def page_out_vm(stack, v, want, tick):
     """Page out up to `want` random private pages of VM `v`, down to its reservation. Returns pages taken.
 
-    Walks the granted pages once in a random cyclic order: start and odd stride drawn, modulo the next power of two.
+    Draws pages until enough were taken. Where as many draws as the VM has pages were not enough, few are left to take:
+    then the pages are walked in turn from a random one on.
     """
-    vms, pages = stack.vms, stack.pages
+    vms, draws = stack.vms, stack.swap.draws
     first, granted = vms.start[v], vms.granted[v]
-    if granted <= 0:
-        return 0
-    period = 1
-    while period < granted:
-        period *= 2
-    draw = draw_u32(vms.key[v], vms.tick[v, TICK_SWAP_OUT], tick, PURPOSE_VICTIM)
-    offset = int(draw) % period
-    stride = ((int(draw) >> 15) | 1) % period | 1
     taken = 0
-    for _ in range(period):
+    for n in range(2 * max(granted, 0)):
         if taken >= want or _resident(vms, v) <= vms.reservation[v]:
             break
-        if offset < granted and pages.host_class[first + offset] == PRIVATE and evict_page(stack, v, first + offset):
+        if n <= granted:
+            offset = int(draw_u32(vms.key[v], draws[v], tick, PURPOSE_VICTIM)) % granted
+            draws[v] += 1
+        else:
+            offset = offset + 1 if offset + 1 < granted else 0
+        if stack.pages.host_class[first + offset] == PRIVATE and evict_page(stack, v, first + offset):
             taken += 1
-        offset = (offset + stride) % period
     return taken
 
 

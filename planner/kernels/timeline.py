@@ -38,8 +38,12 @@ COLUMNS = (
     "rebuilt",
     "rebuild_unshared",
     "rebuild_read",
+    "killed",
+    "refused",
+    "pressure_some",
+    "pressure_full",
 )
-"""Names without their unit: pages, but for tick, state, full_scans and what is in ns.
+"""Names without their unit: pages, but for tick, state, full_scans, VMs killed and refused, pressure and what is in ns.
 
 Profit and metadata are bytes for each 4 KiB page that a sampled page stands for.
 """
@@ -81,3 +85,7 @@ SCANNER_CPU = COLUMNS.index("scanner_cpu_ns")
 REBUILT = COLUMNS.index("rebuilt")
 REBUILD_UNSHARED = COLUMNS.index("rebuild_unshared")
 REBUILD_READ = COLUMNS.index("rebuild_read")
+KILLED = COLUMNS.index("killed")
+REFUSED = COLUMNS.index("refused")
+PRESSURE_SOME = COLUMNS.index("pressure_some")
+PRESSURE_FULL = COLUMNS.index("pressure_full")

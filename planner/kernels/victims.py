@@ -38,18 +38,20 @@ def build_queue(stack, tick):
     """Fill the queue with the coldest pages of VMs above their reservation. In place; returns how many there are."""
     vms, swap = stack.vms, stack.swap
     host_class, last_touch, place = stack.pages.host_class, stack.pages.last_touch, swap.place
-    place[: tick + 1] = 0
-    n_found = 0
+    n_found, oldest = 0, tick
     for v in range(vms.key.size):
         if _is_takeable(vms, v):
             for i in range(vms.start[v], vms.start[v] + vms.granted[v]):
                 if host_class[i] == PRIVATE or (host_class[i] == SHARED and _is_victim(stack, i)):
                     place[last_touch[i]] += 1
+                    oldest = min(oldest, last_touch[i])
                     n_found += 1
     n_wanted = min(n_found, swap.queue.size)
-    _close_queue(swap, tick, n_wanted)
+    _close_queue(swap, oldest, n_wanted)
     if n_wanted > 0:
         _sort_in(stack, tick)
+    # Only what was counted is set back: a run may have very many ticks, of which the pages' last touches span few.
+    place[oldest : tick + 1] = 0
     return n_wanted
 
 
@@ -59,19 +61,17 @@ def _is_takeable(vms, v):
 
 
 @kernel
-def _close_queue(swap, tick, n_wanted):
+def _close_queue(swap, oldest, n_wanted):
     """Turn the counts by last touch into places in the queue, and note up to which touch pages are in it."""
     place, at = swap.place, swap.queue_state
     at[QUEUE_NEXT], at[QUEUE_END], at[QUEUE_CUTOFF] = 0, n_wanted, -1
-    before = 0
-    for touch in range(tick + 1):
+    before, touch = 0, oldest
+    while before < n_wanted:
         count = place[touch]
         place[touch] = before
         before += count
-        if count > 0 and at[QUEUE_CUTOFF] < touch:
-            at[QUEUE_CUTOFF] = touch
-        if before >= n_wanted:
-            break
+        at[QUEUE_CUTOFF] = touch
+        touch += 1
 
 
 @kernel

@@ -1,9 +1,12 @@
 """Memory that guests cannot have: overhead of each VM, and the free memory that the hypervisor keeps (minFree)."""
 
+from math import isqrt
+from typing import NamedTuple
+
 import numpy as np
 
-from planner.config.hypervisor import HypervisorSpec
-from planner.units import GIB, MIB, PAGE_BYTES
+from planner.config.hypervisor import HypervisorSpec, WatermarkSpec
+from planner.units import GIB, KIB, MIB, PAGE_BYTES
 from planner.workload.fleet import VmTable
 
 # Sliding scale of the free memory target: share of each slice of RAM, up to the slice's end (vSphere 5 and later,
@@ -54,7 +57,12 @@ def sharing_kept_bytes(memory_bytes: int, hypervisor: HypervisorSpec) -> int:
 
 
 def min_free_bytes(memory_bytes: int, hypervisor: HypervisorSpec) -> int:
-    """Return the free memory target minFree of a host, in bytes: 901 MiB for 28 GiB on the sliding scale."""
+    """Return the free memory target minFree of a host, in bytes: 901 MiB for 28 GiB on the sliding scale.
+
+    With Linux's states it is the high watermark: at rest the kernel keeps at least that.
+    """
+    if hypervisor.states == "linux":
+        return watermark_bytes(memory_bytes, hypervisor.watermarks).high
     if hypervisor.min_free_fraction is not None:
         return int(memory_bytes * hypervisor.min_free_fraction)
     total, below_gib = 0.0, 0
@@ -64,3 +72,27 @@ def min_free_bytes(memory_bytes: int, hypervisor: HypervisorSpec) -> int:
         total += max(0.0, top_gib - below_gib) * share
         below_gib = end_gib or 0
     return int(total * GIB)
+
+
+class Watermarks(NamedTuple):
+    """Linux's watermarks of a host. [bytes]."""
+
+    min: int
+    low: int
+    high: int
+
+
+def watermark_bytes(memory_bytes: int, spec: WatermarkSpec) -> Watermarks:
+    """Return the watermarks of a host: 90.5, 615 and 1139 MiB for 512 GiB.
+
+    Notes
+    -----
+    Linux, mm/page_alloc.c: min_free_kbytes is the root of 16 times the memory in KiB, between 128 KiB and 256 MiB; low
+    and high are each a quarter of min, or `scale` of the memory, further up, whichever is more. Takes all RAM as
+    managed by one zone; neither khugepaged's larger minimum nor watermark boosting is modelled.
+    """
+    least = spec.min_free
+    if least is None:
+        least = min(max(isqrt(memory_bytes // KIB * 16), 128), 262_144) * KIB
+    step = max(least // 4, int(memory_bytes * spec.scale))
+    return Watermarks(least, least + step, least + 2 * step)

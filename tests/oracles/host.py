@@ -34,6 +34,9 @@ EVENTS = (
     "rebuilt",
     "rebuild_unshared",
     "rebuild_read",
+    "direct",
+    "killed",
+    "refused",
 )
 """What happens to a VM within a tick, in the order of the kernels' columns."""
 
@@ -54,6 +57,7 @@ class Host(Frames, Demand, Policy, Active, Managers, Balloon, Guest, Paging, Sha
         self.frame_cost = frame_cost
         self.hints = {}  # content -> (vm, page)
         self.state = 0
+        self.background = 0  # frames that background reclaim gained in the tick
         self.exhausted_tick = -1
         self.was_short = False
 

@@ -7,32 +7,66 @@ class Demand:
     def play_demand(self, vm, tick):
         granted = vm.granted_by_tick[tick]
         if granted < vm.in_use:
-            for page in vm.pages:
-                if page.host_class != "untouched":
-                    self.move(vm, page, "untouched")
-            if self.knobs.is_large:
-                vm.small_blocks = set()
-            vm.granted = vm.in_use = 0
-            vm.exposure = 0.0
-            vm.on_tick = None
+            self.release(vm)
         if granted < 0:
             vm.granted = vm.in_use = -1
             return
+        if vm.granted < 0 and self.limits.is_promised and not self.may_power_on(vm):
+            vm.tick["refused"] = 1
+        elif vm.down_tick < tick:
+            self.play(vm, granted, tick)
+
+    def play(self, vm, granted, tick):
         before = max(vm.in_use, 0)
         if before == 0:
             self.boot(vm, granted, tick)
+        if vm.down_tick < tick - 1:
+            self.touch_again(vm, tick)
+        if vm.down_tick < tick:
+            vm.granted = max(vm.granted, granted)
+            vm.in_use = granted
+            self.grow(vm, vm.pages[before:granted], tick)
+
+    def touch_again(self, vm, tick):
         for number in vm.touched_by_tick[tick]:
             self.touch(vm, vm.pages[number], tick)
+            if vm.down_tick == tick:
+                return
         vm.tick["touched"] += len(vm.touched_by_tick[tick])
-        vm.granted = max(vm.granted, granted)
-        vm.in_use = granted
-        self.grow(vm, vm.pages[before:granted], tick)
+
+    def release(self, vm):
+        for page in vm.pages:
+            if page.host_class != "untouched":
+                self.move(vm, page, "untouched")
+        if self.knobs.is_large:
+            vm.small_blocks = set()
+        vm.granted = vm.in_use = 0
+        vm.exposure = 0.0
+        vm.on_tick = None
+
+    def may_power_on(self, vm):
+        running = [other for other in self.vms if other.granted >= 0] + [vm]
+        reserved = sum(other.reservation for other in running)
+        rest = sum(len(other.pages) - other.reservation for other in running)
+        return reserved <= self.knobs.frames and rest <= self.limits.space
+
+    def find_frame(self, vm, tick):
+        if self.free() >= self.knobs.fault_below:
+            return True
+        self.reclaim_now(vm, tick)
+        if vm.down_tick == tick:
+            return False
+        if self.free() < 1:
+            vm.tick["denied"] += 1
+        return self.free() >= 1
 
     def grow(self, vm, pages, tick):
         for page in pages:
             page.is_zeroed = False
         for page in pages:
             self.use_first(vm, page, tick)
+            if vm.down_tick == tick:
+                return
         if tick > 0:
             vm.tick["touched"] += len(pages)
 
@@ -46,6 +80,8 @@ class Demand:
         for page in vm.pages[granted:]:
             page.last_touch = tick
             self.back(vm, page, tick, is_first=True)
+            if vm.down_tick == tick:
+                return
             if page.host_class == "private":
                 page.content = vm.zero_content
         if tick > 0:
@@ -73,8 +109,7 @@ class Demand:
         self.write(vm, page, tick)
 
     def write(self, vm, page, tick):
-        if page.host_class == "shared" and self.free() < 1 and self.reclaim_now(tick) < 1:
-            vm.tick["denied"] += 1
+        if page.host_class == "shared" and not self.find_frame(vm, tick):
             return
         if page.host_class == "shared":
             vm.tick["cow"] += 1
@@ -85,8 +120,7 @@ class Demand:
     def back(self, vm, page, tick, is_first):
         if page.host_class in ("ballooned", "evicted", "untouched") and vm.count("ballooned") > 0:
             self.find_memory(vm, page, is_first, tick)
-        if self.free() < 1 and self.reclaim_now(tick) < 1:
-            vm.tick["denied"] += 1
+        if not self.find_frame(vm, tick):
             return False
         was = page.host_class
         if was == "swapped":

@@ -35,18 +35,17 @@ class Paging:
                 self.page_out_vm(vm, min(over, missing * over // held + 1), tick)
 
     def page_out_vm(self, vm, want, tick):
-        if vm.granted <= 0:
-            return
-        period = 1 << (vm.granted - 1).bit_length()
-        number = draw(vm.key, vm.tick["swap_out"], tick, 7)
-        offset, stride = number % period, ((number >> 15) | 1) % period | 1
-        taken = 0
-        for _ in range(period):
+        taken, offset = 0, 0
+        for n in range(2 * max(vm.granted, 0)):
             if taken >= want or vm.resident <= vm.reservation:
                 break
-            if offset < vm.granted and vm.pages[offset].host_class == "private" and self.evict(vm, vm.pages[offset]):
+            if n <= vm.granted:
+                offset = draw(vm.key, vm.draws, tick, 7) % vm.granted
+                vm.draws += 1
+            else:
+                offset = (offset + 1) % vm.granted
+            if vm.pages[offset].host_class == "private" and self.evict(vm, vm.pages[offset]):
                 taken += 1
-            offset = (offset + stride) % period
 
     def page_out_lru(self, goal, tick):
         n_gone, is_new = 0, False

@@ -70,6 +70,8 @@ class Vm:
     scan_end: int = 0
     on_tick: int | None = None
     rebuild_cursor: int = 0
+    draws: int = 0  # draws of random victims so far
+    down_tick: int = -2  # tick in which it was killed last
     tick: dict = field(default_factory=dict)
 
     def count(self, *host_classes):

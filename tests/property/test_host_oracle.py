@@ -60,6 +60,8 @@ class SmallFleet:
         return "random"
 
 
+BACKGROUND = ["1 B/s", "100 KiB/s", "1024 MiB/s"]
+
 HYPERVISORS = st.fixed_dictionaries(
     {
         "preset": st.just("test"),
@@ -122,7 +124,18 @@ HYPERVISORS = st.fixed_dictionaries(
                 "quarter_fraction": st.sampled_from([0.0, 0.4]),
             }
         ),
-        "swap": st.fixed_dictionaries({"enabled": st.booleans(), "victims": st.sampled_from(["random", "lru"])}),
+        "states": st.sampled_from(["esxi", "linux"]),
+        "watermarks": st.fixed_dictionaries(
+            {"min_free": st.sampled_from(["4 KiB", "64 KiB", "1 MiB"]), "background": st.sampled_from(BACKGROUND)}
+        ),
+        "swap": st.fixed_dictionaries(
+            {
+                "enabled": st.booleans(),
+                "victims": st.sampled_from(["random", "lru"]),
+                "when_full": st.sampled_from(["deny", "kill-largest"]),
+                "power_on_check": st.booleans(),
+            }
+        ),
         "large_page_rebuild": st.fixed_dictionaries(
             {
                 "by": st.sampled_from(["none", "esxi", "khugepaged", "khugepaged"]),

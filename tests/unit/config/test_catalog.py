@@ -97,19 +97,6 @@ def test_esxi_preset_is_the_model_default() -> None:
     assert HypervisorSpec(preset="esxi-8") == HypervisorSpec.model_validate(load_hypervisor_preset("esxi-8"))
 
 
-def test_kvm_watermarks_of_a_512_gib_host() -> None:
-    spec = HypervisorSpec.model_validate(load_hypervisor_preset("kvm"))
-    ram_kib = 512 * 2**20
-    min_kib = 4 * ram_kib**0.5
-    low_kib, high_kib = min_kib + 0.001 * ram_kib, min_kib + 0.002 * ram_kib
-    assert spec.min_free_fraction is not None
-    clear, soft, hard, low = (share * spec.min_free_fraction * ram_kib for share in spec.state_thresholds)
-    assert clear == pytest.approx(high_kib, rel=0.01)
-    assert soft == pytest.approx((low_kib + high_kib) / 2, rel=0.01)
-    assert hard == pytest.approx(low_kib, rel=0.01)
-    assert low == pytest.approx(min_kib, rel=0.01)
-
-
 def test_ksm_knobs_are_the_defaults_of_the_kernel() -> None:
     # Also the model's own defaults, so that a config may name only what it changes.
     sharing = HypervisorSpec.model_validate(load_hypervisor_preset("kvm")).page_sharing

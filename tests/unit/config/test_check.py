@@ -30,6 +30,11 @@ VALUES: dict[str, Any] = {
 }
 
 
+NOTHING_RECLAIMS = {"preset": "esxi-8"} | {
+    name: {"enabled": False} for name in ("page_sharing", "ballooning", "compression")
+}
+
+
 def issues_of(changes: dict[str, Any], known: KnownNames | None = None) -> list[Issue]:
     values = deepcopy(VALUES)
     for path, value in changes.items():
@@ -69,6 +74,13 @@ def test_the_base_is_sound() -> None:
          "hypervisor.compression.max_fraction", "nothing to do though it is enabled"),
         ({"hypervisor": {"preset": "esxi-8", "compression": {"quarter_fraction": 0.6}}},
          "hypervisor.compression.quarter_fraction", "60 % is more than compressible_fraction (50 %)"),
+        ({"hypervisor": NOTHING_RECLAIMS | {"swap": {"enabled": False}}},
+         "sweep.overcommit_ratio", "1.5 promises more memory than there is, and nothing can take any back"),
+        ({"hypervisor": NOTHING_RECLAIMS,
+          "fleet/hosts": [{"name": "esx", "count": 2, "memory": "64 GiB", "cores": 8, "swap_size": "0 B"}]},
+         "fleet.hosts[0].swap_size", "0 B leaves no swap space"),
+        ({"hypervisor": {"preset": "kvm", "watermarks": {"min_free": "40 GiB"}}},
+         "hypervisor.watermarks.min_free", "40 GiB is more than half of the RAM of esx"),
         ({"fleet/hosts": [{"name": "esx", "count": 2, "memory": "64 GiB", "cores": 8, "swap": "zram"}]},
          "fleet.hosts[0].swap", "zram compresses pages itself"),
         ({"hypervisor": {"preset": "kvm", "state_thresholds": [1, 0.5, 0.2, 0]}},

@@ -23,6 +23,10 @@ DEFAULT_LIMITS = {
     "is_pool_shared": False,
     "is_slot_held": False,
     "is_ram": False,
+    "may_kill": False,
+    "is_promised": False,
+    "background_per_tick": 1 << 40,
+    "direct_batch": 1,
 }
 
 
@@ -46,6 +50,9 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
         "low_below": int(min_free * 0.16),
         "break_below": 4 * min_free,
         "margin": 0.1,
+        "is_linux": False,
+        "fault_below": 1,
+        "hard_goal": int(int(min_free * 0.32) * 1.1) + 1,
         "idle_cost": 1.0 / (1.0 - idle_memory_tax),
         "pages_per_block": 1,
         "scatter": 0.0,
@@ -98,6 +105,9 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
             used=np.zeros(n_vms, np.int64),
             queue=np.zeros(total, np.int32),
             queue_state=np.zeros(3, np.int64),
+            draws=np.zeros(n_vms, np.int64),
+            down_tick=np.full(n_vms, -2, np.int64),
+            backlog=np.zeros(1),
             place=np.zeros(5000, np.int64),
             limits=state.SwapLimits(**(DEFAULT_LIMITS | (limits or {}))),
         ),

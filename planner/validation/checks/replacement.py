@@ -1,0 +1,26 @@
+"""Who is paged out: hit ratios of the stack's own victim choice under the independent reference model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from planner.validation.base import Computed
+from planner.validation.references import References, measure_miss_ratio
+
+
+def check_replacement(config: Mapping[str, Any]) -> Computed:
+    """Replay Zipf references on a VM of `pages` pages: `hit_POLICY_ALPHA_SHARE` for each of `cases`.
+
+    `cases`: lists of [exponent, share of the pages that fit]; `policies`: "lru" and "random".
+    """
+    values: dict[str, float] = {}
+    n_pages = int(config["pages"])
+    for policy in config["policies"]:
+        for alpha, share in config["cases"]:
+            n_frames = round(share * n_pages)
+            # Least recently used is to the tick: a tick must be short against the time that a page stays.
+            references = References(n_pages, n_frames, float(alpha), per_tick=max(1, min(16, n_frames // 50)))
+            values[f"hit_{policy}_{alpha}_{share}"] = 1.0 - measure_miss_ratio(references, policy)
+    return Computed(values)
+
+
+CHECKS = {"replacement": check_replacement}
