@@ -15,7 +15,7 @@ from planner.workload.fleet import Demand, VmTable
 
 NO_OVERHEAD = {
     "preset": "esxi-8", "vm_overhead_base": 0, "vm_overhead_per_vcpu": 0, "vm_overhead_per_memory": 0,
-    "min_free_fraction": 1e-12,
+    "min_free_fraction": 1e-12, "page_sharing": {"enabled": False},
 }  # fmt: skip
 
 
