@@ -33,6 +33,10 @@ class SamplingError:
     guest_paging_ratio: tuple[float, float] | None
 
 
+_KSM_SEEN = "35 %"
+"""The hosts were measured before KSM's scanner followed the kernel's order and pace; small hosts then differed more."""
+
+
 def find_sampling_error(pages_per_vm: int) -> SamplingError | None:
     """Return the error at this rate, never too small a one: that of the next coarser rate measured, else None."""
     rates = [row for row in _measured()["rates"] if row["pages_per_vm"] <= pages_per_vm]
@@ -58,7 +62,8 @@ def describe_sampling_error(pages_per_vm: int, page_scale: int) -> str:
     parts = [f"breakdown within {format_percent(error.breakdown_fraction)} of host memory"]
     for name, ratio in (("swap-in", error.swap_in_ratio), ("guest paging", error.guest_paging_ratio)):
         parts.append(f"{name} ×{ratio[0]:g} to ×{ratio[1]:g}" if ratio else f"{name} unknown")
-    return f"{rate}; against {_measured()['hosts']} exact hosts of 8 to 32 GiB: {', '.join(parts)}"
+    known = f"{rate}; against {_measured()['hosts']} exact hosts of 8 to 32 GiB: {', '.join(parts)}"
+    return f"{known}; where KSM merges pages unknown, {_KSM_SEEN} of host memory apart was seen on small hosts"
 
 
 def _interval(event: dict[str, Any]) -> tuple[float, float] | None:

@@ -14,11 +14,12 @@ from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.touches import VmTouches
 from planner.kernels import timeline
 from planner.kernels.state import GUEST_ANON
-from planner.units import PAGE_BYTES
+from planner.units import GIB, PAGE_BYTES
 from planner.workload.fleet import VmTable
 
 _ROOM = 4
-"""Host memory as a multiple of the guests': nothing is ever short."""
+_SPARE_BYTES = GIB
+"""Host memory: a multiple of the guests', and what the watermarks of a small host take. Nothing is ever short."""
 
 
 class ScanHost(NamedTuple):
@@ -102,7 +103,9 @@ def _problem(host: ScanHost, guest_bytes: int) -> HostProblem:
         "page_sharing": dict(host.sharing),
     }
     return HostProblem(
-        host=HostHardware("host", _ROOM * guest_bytes, 0, 64, "zen3", SwapDevice("nvme", 80e-6, 5e5), host.numa_nodes),
+        host=HostHardware(
+            "host", _ROOM * guest_bytes + _SPARE_BYTES, 0, 64, "zen3", SwapDevice("nvme", 80e-6, 5e5), host.numa_nodes
+        ),
         hypervisor=HypervisorSpec.model_validate(expand_hypervisor(overrides)),
         # What is written out happens: every touch writes, or brings the content of page cache back.
         workload=WorkloadSpec(private_write_fraction=1.0, shared_write_fraction=1.0, content_return_fraction=1.0),

@@ -139,7 +139,7 @@ WRONG = (
           ('sweep.axes["sweep.placement"] (line 12)', "cannot be swept", "of the sweep itself")),
     Wrong("axis value that is no preset", "replicates: 2}",
           "replicates: 2, axes: {'fleet.hosts[0].swap': [nvme, floppy]}}",
-          ('sweep.axes["fleet.hosts[0].swap"][1] (line 12): unknown swap device "floppy"', "use one of: hdd")),
+          ('sweep.axes["fleet.hosts[0].swap"][1] (line 12): unknown swap device "floppy"', "use one of: cxl")),
     Wrong("axis value against another field", "replicates: 2}",
           "replicates: 2, axes: {'fleet.hosts[0].reserved': [64 GiB]}}",
           ('sweep.axes["fleet.hosts[0].reserved"][0] (line 12): 64 GiB leaves nothing of the 64 GiB', "reserve less")),

@@ -62,7 +62,7 @@ def run_host(preset, ratio):
     hypervisor = load_hypervisor(preset).model_copy(
         update={"vm_overhead_base": 0.0, "vm_overhead_per_vcpu": 0.0, "vm_overhead_per_memory": 0.0}
     )
-    device = SwapDevice("nvme", 80e-6, 5e5, None, False)
+    device = SwapDevice("nvme", 80e-6, 5e5)
     problem = HostProblem(
         host=HostHardware("host", int(N_VMS * VM_BYTES / ratio), 0, 8, CPU, device),
         hypervisor=hypervisor,

@@ -85,7 +85,7 @@ def test_scope_of_sharing(sharing, expected):
 @pytest.mark.parametrize(
     ("page_scale", "preset", "use_zero_pages", "expected"),
     [
-        (1, "esxi-8", False, 1),
+        (1, "esxi-8", False, 0),
         (64, "esxi-8", False, 0),
         (1, "kvm", False, 1),
         (1, "kvm", True, 0),
