@@ -33,8 +33,8 @@ class SamplingError:
     guest_paging_ratio: tuple[float, float] | None
 
 
-_KSM_SEEN = "35 %"
-"""The hosts were measured before KSM's scanner followed the kernel's order and pace; small hosts then differed more."""
+_SEEN_SINCE = "35 %"
+"""Largest difference of a class of memory, of host memory, on eight small hosts since the table was measured."""
 
 
 def find_sampling_error(pages_per_vm: int) -> SamplingError | None:
@@ -63,7 +63,7 @@ def describe_sampling_error(pages_per_vm: int, page_scale: int) -> str:
     for name, ratio in (("swap-in", error.swap_in_ratio), ("guest paging", error.guest_paging_ratio)):
         parts.append(f"{name} ×{ratio[0]:g} to ×{ratio[1]:g}" if ratio else f"{name} unknown")
     known = f"{rate}; against {_measured()['hosts']} exact hosts of 8 to 32 GiB: {', '.join(parts)}"
-    return f"{known}; where KSM merges pages unknown, {_KSM_SEEN} of host memory apart was seen on small hosts"
+    return f"{known}; large pages are rebuilt and KSM keeps the kernel's pace since then: up to {_SEEN_SINCE} was seen"
 
 
 def _interval(event: dict[str, Any]) -> tuple[float, float] | None:

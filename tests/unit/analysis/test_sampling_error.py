@@ -42,8 +42,8 @@ def test_words(measured):
     text = describe_sampling_error(300, 4096)
     assert text == (
         "sampled at 1:4,096; against 30 exact hosts of 8 to 32 GiB: breakdown within 1 % of host memory, "
-        "swap-in ×0.8 to ×1.2, guest paging unknown; where KSM merges pages unknown, 35 % of host memory apart was seen "
-            "on small hosts"
+        "swap-in ×0.8 to ×1.2, guest paging unknown; large pages are rebuilt and KSM keeps the kernel's pace since "
+        "then: up to 35 % was seen"
     )
     assert describe_sampling_error(300, 1).startswith("none")
 
