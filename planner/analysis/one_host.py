@@ -103,6 +103,6 @@ def what_binds(row: Mapping[str, Any], slo: SloSpec) -> str:
         return f"Nothing breaks: {format_bytes(reclaimed)} are reclaimed on average, and that is enough."
     peak = format_ratio(row["granted_bytes_max"] / row["usable_bytes"]) if row["usable_bytes"] > 0 else "unknown"
     return (
-        f"Nothing: granted memory peaks at {peak} times what is usable, and "
+        f"Nothing binds: granted memory peaks at {peak} times what is usable, and "
         f"{format_bytes(row['free_bytes_min'])} stay free at least."
     )

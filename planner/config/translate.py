@@ -35,8 +35,11 @@ def locate_errors(error: ValidationError, values: Any) -> list[ShapeError]:
     """List the errors of a validation with their paths in the config, each path once."""
     found: dict[Loc, ShapeError] = {}
     for detail in error.errors(include_url=False):
-        shape = _locate(detail, values)
-        found.setdefault(shape.loc, shape)
+        # A list whose only entry is wrong counts as too short, too: the entry's own error says what to mend.
+        is_echo = detail["type"] == "too_short" and bool(detail["input"])
+        if not is_echo:
+            shape = _locate(detail, values)
+            found.setdefault(shape.loc, shape)
     return list(found.values())
 
 

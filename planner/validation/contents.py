@@ -15,7 +15,7 @@ from planner.host.touches import VmTouches
 from planner.kernels import timeline
 from planner.kernels.state import GUEST_ANON
 from planner.units import GIB, PAGE_BYTES
-from planner.workload.fleet import VmTable
+from planner.workload.fleet import plain_vms
 
 _ROOM = 4
 _SPARE_BYTES = GIB
@@ -59,19 +59,7 @@ def start_scan(host: ScanHost) -> ExperimentRun:
     n_vms = len(host.contents)
     n_pages = np.array([content.size for content in host.contents], dtype=np.int64)
     configured_bytes = n_pages * PAGE_BYTES
-    names = tuple(f"vm-{v}" for v in range(n_vms))
-    vms = VmTable(
-        names=names,
-        configured_bytes=configured_bytes,
-        vcpus=np.ones(n_vms, dtype=np.int64),
-        groups=(None,) * n_vms,
-        images=(None,) * n_vms,
-        hosts=(None,) * n_vms,
-        shares=np.full(n_vms, 1000),
-        reservation_bytes=np.zeros(n_vms, dtype=np.int64),
-        limit_bytes=configured_bytes,
-        has_balloon_driver=np.ones(n_vms, dtype=bool),
-    )
+    vms = plain_vms(configured_bytes)
     total = int(n_pages.sum())
     pages = FleetPages(
         start=np.concatenate(([0], np.cumsum(n_pages))),

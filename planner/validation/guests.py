@@ -1,6 +1,6 @@
 """Hosts with guests written out page by page, for checks that replay measurements of ballooning and boots."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from planner.kernels.balloon_policies import POLICIES
 from planner.kernels.draws import fill_uniform
 from planner.kernels.state import UNITS_PER_PAGE
 from planner.units import PAGE_BYTES
-from planner.workload.fleet import VmTable
+from planner.workload.fleet import plain_vms
 
 SEED = 1
 _DEVICE = SwapDevice("nvme", 80e-6, 5e5)
@@ -85,17 +85,10 @@ def start_run(guests: list[Guest], rules: HostRules) -> ExperimentRun:
     )
     experiment = Experiment(
         problem=_problem(len(guests), rules),
-        vms=VmTable(
-            names=tuple(f"vm-{v}" for v in range(len(guests))),
-            configured_bytes=n_pages * page_bytes,
-            vcpus=np.ones(len(guests), np.int64),
-            groups=(None,) * len(guests),
-            images=(None,) * len(guests),
-            hosts=(None,) * len(guests),
+        vms=replace(
+            plain_vms(n_pages * page_bytes),
             shares=np.array([guest.shares for guest in guests]),
             reservation_bytes=np.array([guest.reservation_pages for guest in guests]) * page_bytes,
-            limit_bytes=n_pages * page_bytes,
-            has_balloon_driver=np.ones(len(guests), bool),
         ),
         pages=pages,
         granted=np.stack([guest.granted for guest in guests]),

@@ -1,6 +1,6 @@
 """References by the independent reference model, replayed on the real stack: one VM under a memory limit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from planner.host.touches import VmTouches
 from planner.kernels import timeline
 from planner.streams import make_generator
 from planner.units import PAGE_BYTES
-from planner.workload.fleet import VmTable
+from planner.workload.fleet import plain_vms
 
 _PRESETS = {"lru": "kvm", "random": "esxi-8"}
 
@@ -67,18 +67,7 @@ def measure_miss_ratio(references: References, victims: str) -> float:
 def _experiment(references: References, victims: str, n_ticks: int) -> Experiment:
     n_pages, per_tick = references.n_pages, references.per_tick
     memory_bytes = n_pages * PAGE_BYTES
-    vms = VmTable(
-        names=("vm",),
-        configured_bytes=np.array([memory_bytes]),
-        vcpus=np.ones(1, dtype=np.int64),
-        groups=(None,),
-        images=(None,),
-        hosts=(None,),
-        shares=np.ones(1, dtype=np.int64),
-        reservation_bytes=np.zeros(1, dtype=np.int64),
-        limit_bytes=np.array([memory_bytes]),
-        has_balloon_driver=np.zeros(1, dtype=bool),
-    )
+    vms = replace(plain_vms(np.array([memory_bytes])), names=("vm",), has_balloon_driver=np.zeros(1, dtype=bool))
     pages = FleetPages(
         start=np.array([0, n_pages]),
         content_key=np.full(n_pages, UNIQUE_KEY),

@@ -58,6 +58,29 @@ class VmTable:
         return replace(self, names=names)
 
 
+def plain_vms(configured_bytes: np.ndarray) -> VmTable:
+    """Make VMs of one vCPU, equal shares and a balloon driver, without group, image, host, reservation or limit.
+
+    Parameters
+    ----------
+    configured_bytes : int64 array, shape (n_vms,)
+        Configured memory. [bytes]
+    """
+    n_vms = configured_bytes.size
+    return VmTable(
+        names=tuple(f"vm-{v}" for v in range(n_vms)),
+        configured_bytes=configured_bytes,
+        vcpus=np.ones(n_vms, dtype=np.int64),
+        groups=(None,) * n_vms,
+        images=(None,) * n_vms,
+        hosts=(None,) * n_vms,
+        shares=np.full(n_vms, 1000),
+        reservation_bytes=np.zeros(n_vms, dtype=np.int64),
+        limit_bytes=configured_bytes,
+        has_balloon_driver=np.ones(n_vms, dtype=bool),
+    )
+
+
 @dataclass(frozen=True)
 class Demand:
     """Memory demand of every VM over a window, one replicate of it.

@@ -236,6 +236,15 @@ def test_all_problems_come_at_once_sorted_by_path(workplace: Path) -> None:
     assert places == ["--set nonsense", "fleet.vms[0].memory", "seed", "sweep.overcommit_ratio[0]", "tik"]
 
 
+def test_a_list_whose_only_entry_is_wrong_is_not_called_empty(workplace: Path) -> None:
+    path = workplace / "wrong.yaml"
+    path.write_text(BASE.replace("[1.0, 1.5]", "[zero]").replace("memory: 64 GiB", "memory: 64"))
+    with pytest.raises(ConfigError) as caught:
+        check_command(path, [])
+    places = [issue.path for issue in caught.value.issues]
+    assert places == ["fleet.hosts[0].memory", "sweep.overcommit_ratio[0]"]
+
+
 def test_a_listed_vm_beyond_nine_sorts_by_number(workplace: Path) -> None:
     path = workplace / "wrong.yaml"
     extra = "".join(f"    - {{name: x{number}, memory: 99 GiB}}\n" for number in range(11))

@@ -5,6 +5,7 @@ Before every draw all VMs are off for a tick: what one VM gives back must not be
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from planner.kernels import timeline
 from planner.streams import make_generator
 from planner.units import PAGE_BYTES
 from planner.validation.base import Computed
-from planner.workload.fleet import VmTable
+from planner.workload.fleet import plain_vms
 
 _DRAWS_PER_RUN = 5000
 _OFF = -1
@@ -87,18 +88,7 @@ def _play(case: _Case, pages: np.ndarray) -> np.ndarray:
 def _experiment(case: _Case, granted: np.ndarray) -> Experiment:
     n_vms, n_pages = case.n_vms, case.n_vms * case.vm_pages
     configured = np.full(n_vms, case.vm_pages * PAGE_BYTES, dtype=np.int64)
-    vms = VmTable(
-        names=tuple(f"vm-{n}" for n in range(n_vms)),
-        configured_bytes=configured,
-        vcpus=np.ones(n_vms, dtype=np.int64),
-        groups=(None,) * n_vms,
-        images=(None,) * n_vms,
-        hosts=(None,) * n_vms,
-        shares=np.full(n_vms, 1000),
-        reservation_bytes=np.zeros(n_vms, dtype=np.int64),
-        limit_bytes=configured,
-        has_balloon_driver=np.zeros(n_vms, dtype=bool),
-    )
+    vms = replace(plain_vms(configured), has_balloon_driver=np.zeros(n_vms, dtype=bool))
     pages = FleetPages(
         start=np.arange(n_vms + 1) * case.vm_pages,
         content_key=np.full(n_pages, UNIQUE_KEY),

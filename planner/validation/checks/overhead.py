@@ -1,6 +1,7 @@
 """Overhead memory of VMs by size and vCPUs, as the preset's law gives it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from planner.config.load import load_hypervisor
 from planner.units import MIB
 from planner.validation.base import Computed
-from planner.workload.fleet import VmTable
+from planner.workload.fleet import VmTable, plain_vms
 from planner.workload.overhead import vm_overhead_bytes
 
 
@@ -26,20 +27,8 @@ def check_vm_overhead(config: Mapping[str, Any]) -> Computed:
 
 
 def _vms(memory_mib: list[int], vcpus: int) -> VmTable:
-    n_vms = len(memory_mib)
     configured = np.array(memory_mib, dtype=np.int64) * MIB
-    return VmTable(
-        names=tuple(f"vm-{n}" for n in range(n_vms)),
-        configured_bytes=configured,
-        vcpus=np.full(n_vms, vcpus),
-        groups=(None,) * n_vms,
-        images=(None,) * n_vms,
-        hosts=(None,) * n_vms,
-        shares=np.full(n_vms, 1000),
-        reservation_bytes=np.zeros(n_vms, dtype=np.int64),
-        limit_bytes=configured,
-        has_balloon_driver=np.ones(n_vms, dtype=bool),
-    )
+    return replace(plain_vms(configured), vcpus=np.full(configured.size, vcpus))
 
 
 CHECKS = {"vm-overhead": check_vm_overhead}
