@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from planner.kernels import timeline
+from planner.kernels.bundle import by_reference
 from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.frames import free_frames, pool_frames
 from planner.kernels.overhead import interpolate_overhead
@@ -51,6 +52,7 @@ N_VM_TIMES = N_STALLS + 2
 PER_MILLION = 1e6
 
 
+@by_reference
 class Costs(NamedTuple):
     """Times and rates of the account. `tick_s`, `*_s` in seconds for one 4 KiB page."""
 
@@ -69,6 +71,7 @@ class Costs(NamedTuple):
     vcpus: np.ndarray  # float64, shape (n_vms,)
 
 
+@by_reference
 class Out(NamedTuple):
     """What a run fills. `timeline` in sampled pages; sums only over judged ticks."""
 

@@ -29,7 +29,7 @@ def step_active(stack, tick):
         active.pages[v] = min(estimate, 1.0) * n_pages
 
 
-@small_kernel
+@kernel
 def _add_whole_periods(stack, v, tick):
     """Draw the sampled share of each period that ends in the tick; every period sees the tick's touched pages."""
     knobs, vms, active = stack.balloon_knobs, stack.vms, stack.active

@@ -9,7 +9,7 @@ and its weight.
 
 from planner.kernels.balloon import has_balloon
 from planner.kernels.balloon_rounds import assign_size, current_size, is_managed, least_size
-from planner.kernels.compiled import kernel, small_kernel
+from planner.kernels.compiled import kernel
 from planner.kernels.frames import free_frames
 from planner.kernels.state import BALLOONED, GUEST_ANON, GUEST_DIRTY, GUEST_KERNEL
 
@@ -24,7 +24,7 @@ def is_hyperv_calm(stack):
     return free_frames(stack) >= stack.knobs.min_free and not has_balloon(stack)
 
 
-@small_kernel
+@kernel
 def _demand(stack, v):
     """Return committed memory (also what the guest has on its own disk) and the buffer, within bounds, in pages."""
     used = stack.guests.used[v]

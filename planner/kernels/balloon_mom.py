@@ -80,7 +80,7 @@ def run_mom(stack, tick):
     return is_unsteady
 
 
-@small_kernel
+@kernel
 def _shrink(stack, v, size, used, host_free):
     guest_free = host_free - PRESSURE_CRITICAL
     if host_free > PRESSURE_CRITICAL:

@@ -9,7 +9,7 @@ import math
 
 from planner.kernels.balloon import has_balloon
 from planner.kernels.balloon_rounds import assign_size, current_size, is_managed, least_size
-from planner.kernels.compiled import kernel, small_kernel
+from planner.kernels.compiled import kernel
 from planner.kernels.frames import free_frames
 from planner.kernels.guest import free_pages
 
@@ -29,7 +29,7 @@ SIZE, IS_DONE, GROUP = 0, 1, 2  # columns of the scratch array
 OUT, NEEDY, IDLE = 0.0, 1.0, 2.0  # values of GROUP
 
 
-@small_kernel
+@kernel
 def _goal(stack):
     """Return the pages that the host should use more (positive) or less."""
     knobs = stack.balloon_knobs

@@ -103,7 +103,7 @@ def _grant(stack, v, granted):
     vms.granted[v] = max(vms.granted[v], granted)
 
 
-@small_kernel
+@kernel
 def _grow(stack, v, before, granted, tick):
     """Let the guest use the pages `before` .. `granted` for the first time."""
     pages, vms = stack.pages, stack.vms
@@ -151,7 +151,7 @@ def _touch(stack, v, tick):
     stack.vms.tick[v, TICK_TOUCHED] += end - begin
 
 
-@small_kernel
+@kernel
 def _back_page(stack, v, i, tick, is_first):
     """Give page `i` a frame and count what that cost. Returns False where there was none, or the VM was killed."""
     pages, vms = stack.pages, stack.vms

@@ -52,7 +52,7 @@ def free_frames(stack):
     return stack.knobs.frames - used
 
 
-@small_kernel
+@kernel
 def move_page(stack, v, i, new_class):
     """Move page `i` of VM `v` to `new_class`; its content must still be the old one. Changes `stack` in place."""
     pages, totals = stack.pages, stack.host.totals
@@ -99,7 +99,7 @@ def vm_of(stack, i):
     return low
 
 
-@small_kernel
+@kernel
 def break_block(stack, v, i):
     """Map the 2 MiB block of page `i` with 4 KiB pages, if it is not yet. Changes `stack` in place.
 

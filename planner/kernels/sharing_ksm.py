@@ -267,7 +267,7 @@ def _merge(stack, v, i, content):
     return VISIT_MERGE
 
 
-@small_kernel
+@kernel
 def _is_same_huge_page(stack, v, i, partner_vm, partner):
     start, per_block = stack.vms.start[v], stack.knobs.pages_per_block
     block = (i - start) // per_block

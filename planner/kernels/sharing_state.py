@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from planner.kernels.bundle import by_reference
+
 # What a page's item is: the scanner's record of a page (KSM: struct ksm_rmap_item).
 ITEM_NONE = 0
 ITEM_VOLATILE = 1  # in no tree
@@ -53,6 +55,7 @@ ITEM_BYTES = 64
 """Memory of an item and of a stable node each (struct ksm_rmap_item and ksm_stable_node on 64-bit Linux)."""
 
 
+@by_reference
 class SharingKnobs(NamedTuple):
     """Scalars of page sharing. `*_below` are thresholds of 32-bit draws."""
 
@@ -74,6 +77,7 @@ class SharingKnobs(NamedTuple):
     table_bytes: int  # ESXi's table of contents
 
 
+@by_reference
 class SharingArrays(NamedTuple):
     """State of the scanner. By page, node and content the arrays are empty where the rules do not need them."""
 

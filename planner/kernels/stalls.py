@@ -6,7 +6,7 @@ that nobody waits for are carried to the next. Pressure is some and full of Linu
 independently of one another.
 """
 
-from planner.kernels.compiled import kernel, small_kernel
+from planner.kernels.compiled import kernel
 from planner.kernels.device import response_s
 from planner.kernels.state import (
     TICK_COW,
@@ -81,7 +81,7 @@ def fill_stalls(stack, costs, out):
     return True
 
 
-@small_kernel
+@kernel
 def _fill_vm(vms, costs, stalls, v, device):
     events, scale, (read_s, write_wait_s) = vms.tick[v], costs.page_scale, device
     stalls[STALL_SWAP_IN] = events[TICK_SWAP_IN] * scale * (costs.fault_s + read_s + write_wait_s)

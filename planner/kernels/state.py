@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from planner.kernels.bundle import by_reference
 from planner.kernels.sharing_state import SharingArrays, SharingKnobs
 
 # Host class of a guest page: every page has exactly one.
@@ -75,6 +76,7 @@ N_STRATA = 1024
 """Resolution of the popularity law over rank."""
 
 
+@by_reference
 class PageArrays(NamedTuple):
     """One entry per sampled page. `content` is NO_CONTENT for content that equals no other page's."""
 
@@ -85,6 +87,7 @@ class PageArrays(NamedTuple):
     guest_class: np.ndarray  # uint8
 
 
+@by_reference
 class ContentArrays(NamedTuple):
     """One entry per distinct shareable content (per VM where sharing is salted)."""
 
@@ -95,6 +98,7 @@ class ContentArrays(NamedTuple):
     )  # int64, 1; 0 for a content that shares with itself (zero pages in sampled mode, KSM's zero page)
 
 
+@by_reference
 class VmArrays(NamedTuple):
     """One entry per VM of the host; `counts` has shape (n_vms, N_CLASSES), `tick` (n_vms, N_TICK)."""
 
@@ -112,6 +116,7 @@ class VmArrays(NamedTuple):
     target: np.ndarray  # int64 [pages], entitlement to guest memory
 
 
+@by_reference
 class GuestArrays(NamedTuple):
     """What each guest OS knows of its own memory; one entry per VM. See `guest.py`."""
 
@@ -130,6 +135,7 @@ HAND_FREE, HAND_EMPTY, HAND_RECLAIM, HAND_DEFLATE = 0, 1, 2, 3
 N_HANDS = 4
 
 
+@by_reference
 class BalloonArrays(NamedTuple):
     """Balloons and what policies remember of them; one entry per VM."""
 
@@ -145,6 +151,7 @@ class BalloonArrays(NamedTuple):
     scratch: np.ndarray  # float64, shape (n_vms, 3) [pages]
 
 
+@by_reference
 class ActiveArrays(NamedTuple):
     """The estimator of active memory; one entry per VM. Fractions of configured memory."""
 
@@ -155,6 +162,7 @@ class ActiveArrays(NamedTuple):
     normal: np.ndarray  # float64, shape (1024,), standard normal draws
 
 
+@by_reference
 class HostArrays(NamedTuple):
     """Totals of the host and the state of its 2 MiB blocks."""
 
@@ -165,6 +173,7 @@ class HostArrays(NamedTuple):
     victim_counts: np.ndarray  # int64, shape (N_GUEST_CLASSES * N_AGE_BUCKETS,), scratch of the victim searches
 
 
+@by_reference
 class SwapLimits(NamedTuple):
     """Scalars of compression and swap space: space in pages, pools in 1/16 page."""
 
@@ -180,6 +189,7 @@ class SwapLimits(NamedTuple):
     direct_batch: int  # frames that a fault reclaims itself when background reclaim cannot keep up
 
 
+@by_reference
 class SwapArrays(NamedTuple):
     """Compressed pages in order of their age, and the queue of least recently used pages.
 
@@ -205,6 +215,7 @@ class SwapArrays(NamedTuple):
 QUEUE_NEXT, QUEUE_END, QUEUE_CUTOFF = 0, 1, 2
 
 
+@by_reference
 class RebuildLimits(NamedTuple):
     """Scalars of the rebuilding of large pages. Limits count the 512 pages of a block."""
 
@@ -215,6 +226,7 @@ class RebuildLimits(NamedTuple):
     max_swapped: int
 
 
+@by_reference
 class RebuildArrays(NamedTuple):
     """Rebuilding of large pages; one entry per VM."""
 
@@ -222,6 +234,7 @@ class RebuildArrays(NamedTuple):
     limits: RebuildLimits
 
 
+@by_reference
 class Knobs(NamedTuple):
     """Scalars of the policy. Thresholds and targets in pages (frames).
 
@@ -252,6 +265,7 @@ class Knobs(NamedTuple):
     sharing: SharingKnobs
 
 
+@by_reference
 class BalloonKnobs(NamedTuple):
     """Scalars of ballooning and of the estimator. Memory in pages, as floats where policies reckon in bytes."""
 
@@ -296,6 +310,7 @@ class TouchScratch(NamedTuple):
     rank: np.ndarray  # int32, popularity rank, 0 = hottest
 
 
+@by_reference
 class DemandPlan(NamedTuple):
     """Demand of the host's VMs as the kernels need it.
 
@@ -313,6 +328,7 @@ class DemandPlan(NamedTuple):
     calm_bin: np.ndarray  # uint8, shape (n_vms, n_ticks), slowdown bin of such a tick if nothing stalls
 
 
+@by_reference
 class Stack(NamedTuple):
     """All of one host: what the kernels of the tick take."""
 
