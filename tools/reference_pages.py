@@ -136,7 +136,8 @@ def _preset_part() -> str:
     cpus = [load_cpu(name) for name in cpu_names()]
     cpu_rows = (
         (f"`{cpu.name}`", cpu.description, _first_level(cpu.tlb),
-         f"{cpu.tlb.l2[0]}{'' if cpu.tlb.l2_holds_2m else ' (4 KiB only)'}", f"{cpu.clock_hz / 1e9:g} GHz")
+         f"{cpu.tlb.l2[0]}{'' if cpu.tlb.l2_holds_2m else ' (4 KiB only)'}", f"{cpu.clock_hz / 1e9:g} GHz",
+         str(cpu.page_table_levels))
         for cpu in cpus
     )  # fmt: skip
     devices = [load_swap_device(name) for name in swap_device_names()]
@@ -155,7 +156,15 @@ def _preset_part() -> str:
             _table(("key", *(f"`{name}`" for name in names)), preset_rows),
             "## CPU presets\n\nSources and assumptions are in `planner/config/cpus.yaml`.\n",
             _table(
-                ("name", "core", "first-level entries 4 KiB / 2 MiB / 1 GiB", "second-level entries", "clock"), cpu_rows
+                (
+                    "name",
+                    "core",
+                    "first-level entries 4 KiB / 2 MiB / 1 GiB",
+                    "second-level entries",
+                    "clock",
+                    "most levels",
+                ),
+                cpu_rows,
             ),
             "## Swap device presets\n\nSources and assumptions are in `planner/config/swap_devices.yaml`.\n",
             _table(("name", "device", "latency", "4 KiB reads per second"), device_rows),

@@ -6,7 +6,8 @@ from itertools import chain
 from os.path import normpath
 from pathlib import Path
 
-from planner.config.catalog import cpu_names, swap_device_names
+from planner.config.catalog import cpu_names, load_cpu, swap_device_names
+from planner.config.page_tables import find_level_problem
 from planner.config.spec import GeneratedVms, HostGroupSpec, ImportedVms, PlannerConfig, VmSpec
 from planner.config.suggest import name_problem, nearest_name
 from planner.errors import Issue
@@ -57,6 +58,20 @@ def check_numa_nodes(config: PlannerConfig) -> list[Issue]:
         for position, group in enumerate(config.fleet.hosts)
         if group.numa_nodes > group.cores
     ]
+
+
+def check_page_tables(config: PlannerConfig) -> list[Issue]:
+    """Check that each host's CPU walks page tables of as many levels as guests and host have."""
+    issues = []
+    for position, group in enumerate(config.fleet.hosts):
+        if group.cpu not in cpu_names():
+            continue
+        most_levels = load_cpu(group.cpu).page_table_levels
+        for key in ("guest_levels", "host_levels"):
+            problem = find_level_problem(getattr(group.page_tables, key), group.cpu, most_levels)
+            if problem:
+                issues.append(Issue(f"fleet.hosts[{position}].page_tables.{key}", *problem))
+    return issues
 
 
 def check_vm_names(config: PlannerConfig) -> list[Issue]:
@@ -200,6 +215,7 @@ FLEET_CHECKS = (
     check_host_names,
     check_host_memory,
     check_numa_nodes,
+    check_page_tables,
     check_vm_names,
     check_vm_fits_some_host,
     check_vm_limits,

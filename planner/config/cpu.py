@@ -3,7 +3,7 @@
 The presets are in `cpus.yaml`, each number with its source or marked as an assumption.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -83,6 +83,7 @@ class CpuSpec(_Spec):
     name: str = Field(description="Name of the preset")
     description: str = Field(description="Core and product")
     clock_hz: float = Field(gt=0, description="Core clock [1/s]")
+    page_table_levels: Literal[4, 5] = Field(description="Most levels of a page table that it walks")
     tlb: TlbSpec = Field(description="Data TLBs")
     walk_caches: WalkCacheSpec = Field(description="Page-walk caches")
     data_caches: DataCacheSpec = Field(description="Data caches")

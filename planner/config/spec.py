@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from planner.config.catalog import cpu_names, expand_hypervisor, hypervisor_preset_names, swap_device_names
 from planner.config.hypervisor import HypervisorSpec
+from planner.config.page_tables import FOUR_LEVELS, PageTableSpec
 from planner.config.quantities import Bytes, BytesPerSecond, Fraction, Seconds
 from planner.config.suggest import nearest_name
 
@@ -42,6 +43,7 @@ class HostGroupSpec(Spec):
         description="RAM kept for the hypervisor itself; OpenStack Nova's reserved_host_memory_mb is the default",
     )  # fmt: skip
     cpu: _CpuName = Field(default="sapphire-rapids", description="CPU preset: TLB sizes and walk costs")
+    page_tables: PageTableSpec = Field(default=FOUR_LEVELS, description="Page tables that the CPU walks for a VM")
     swap: _SwapDeviceName = Field(default="nvme", description="Swap device preset: latency and throughput")
     swap_size: Bytes | None = Field(
         default=None, ge=0,

@@ -69,7 +69,7 @@ class ExperimentRun:
         self.stack: Stack = build_stack(problem, _fleet_state(experiment, vm_keys(problem.seed, 0, names)))
         self.costs: Costs = build_costs(problem, experiment.tick_s, n_ticks, experiment.vms.vcpus)
         self.out: Out = build_out(len(names), n_ticks, experiment.vms.vcpus.astype(np.float64))
-        self._table = translation_table(problem.host.cpu, problem.workload.tail)
+        self._table = translation_table(problem.host.cpu, problem.workload.tail, problem.host.page_tables)
         self._n_ticks = n_ticks
 
     def run(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from planner.config.hypervisor import HypervisorSpec
+from planner.config.page_tables import FOUR_LEVELS, PageTableSpec
 from planner.config.spec import SloSpec, WorkloadSpec
 
 
@@ -46,6 +47,7 @@ class HostHardware:
     cpu: str
     swap: SwapDevice
     numa_nodes: int = 1
+    page_tables: PageTableSpec = FOUR_LEVELS
 
 
 @dataclass(frozen=True)

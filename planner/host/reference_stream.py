@@ -42,8 +42,8 @@ class StreamAssumptions(NamedTuple):
         Cycles of useful work from one page visit to the next. Calibrated.
     steepest_alpha : float
         Upper bound of the exponent of the law of page visits.
-    levels : int
-        Levels of guest and host table.
+    guest_levels, host_levels : int
+        Levels of the guest's and of the host's table, 4 or 5.
     is_scattered : bool
         Whether popular pages lie anywhere in memory, or next to one another by popularity.
     """
@@ -51,7 +51,8 @@ class StreamAssumptions(NamedTuple):
     guest_large_fraction: float = 0.5
     useful_cycles_per_visit: float = 2725.0
     steepest_alpha: float = 0.99
-    levels: int = 4
+    guest_levels: int = 4
+    host_levels: int = 4
     is_scattered: bool = False
 
 
@@ -109,8 +110,8 @@ def build_bench(cpu: CpuSpec, law_alpha: float, seed: int, assumptions: StreamAs
     # Each sampled page adds at most three nodes; memory that is never taken is never backed.
     n_visits = int(effort.reach * cpu.tlb.l2[0]) + cpu.tlb.l2[0] + _n_visits(effort, N_FRACTIONS)
     n_nodes = 3 * n_visits + PAGES_PER_LARGE_PAGE
-    guest = build_radix(assumptions.levels, 0, n_nodes)
-    host = build_radix(assumptions.levels, _HOST_TABLE_HPA, n_nodes)
+    guest = build_radix(assumptions.guest_levels, 0, n_nodes)
+    host = build_radix(assumptions.host_levels, _HOST_TABLE_HPA, n_nodes)
     alpha = min(law_alpha, assumptions.steepest_alpha)
     walker = build_walker(walker_geometry(cpu, effort.has_whole_llc))
     return Bench(cpu, alpha, seed, assumptions, effort, guest, host, build_tlb(tlb_geometry(cpu)), walker)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from planner.config.catalog import load_cpu
+from planner.config.page_tables import FOUR_LEVELS, PageTableSpec
 from planner.config.spec import WorkloadSpec
 from planner.errors import InvariantError
 from planner.host.build import FleetState, build_stack
@@ -84,7 +85,7 @@ class HostSim:
             The stack broke one of its own rules.
         """
         stack, costs, out, touches = self._prepare(problem)
-        table = translation_table(problem.host.cpu, problem.workload.tail)
+        table = translation_table(problem.host.cpu, problem.workload.tail, problem.host.page_tables)
         for ticks, plan in touches.pieces(stack.plan, stack.knobs.is_quiet):
             simulate_ticks(stack._replace(plan=plan), costs, table, out, ticks)
             if ticked is not None:
@@ -118,7 +119,7 @@ class HostSim:
             pages=self._page_source(problem),
             schedule=self._schedule(seed, replicate, scale, tail),
             touches=touches,
-            calm=self._calm(seed, replicate, scale, tail, problem.host.cpu),
+            calm=self._calm(seed, replicate, scale, tail, (problem.host.cpu, problem.host.page_tables)),
             tick_s=drawn.demand.tick_s,
         )
         stack = build_stack(problem, fleet)
@@ -149,10 +150,13 @@ class HostSim:
         demand = self._replicate(seed, replicate).demand
         return build_touch_schedule(self._source.vms, demand, load_law(tail), scale)
 
-    def _build_calm(self, seed: int, replicate: int, scale: int, tail: str, cpu: str) -> CalmTicks:
+    def _build_calm(
+        self, seed: int, replicate: int, scale: int, tail: str, translator: tuple[str, PageTableSpec]
+    ) -> CalmTicks:
         active = self._schedule(seed, replicate, scale, tail).active_pages
         calm = CalmTicks(np.empty(active.shape), np.empty(active.shape, dtype=np.uint8))
-        table = translation_table(cpu, tail)
+        cpu, page_tables = translator
+        table = translation_table(cpu, tail, page_tables)
         fill_calm(active, float(scale * PAGE_BYTES), table, slowdown_edges(), calm.overhead, calm.bin)
         return calm
 
@@ -178,11 +182,12 @@ class HostSim:
         return DrawnPages(self._source.vms, keys, n_pages, workload, compressible)
 
 
-def translation_table(cpu: str, tail: str) -> OverheadTable:
+def translation_table(cpu: str, tail: str, page_tables: PageTableSpec = FOUR_LEVELS) -> OverheadTable:
     """Return what translation costs on `cpu` under the popularity law of `tail`, measured once per process."""
-    return _translation_table(cpu, min(load_law(tail).alpha, StreamAssumptions().steepest_alpha))
+    return _translation_table(cpu, min(load_law(tail).alpha, StreamAssumptions().steepest_alpha), page_tables)
 
 
 @lru_cache(16)
-def _translation_table(cpu: str, alpha: float) -> OverheadTable:
-    return build_translation_table(load_cpu(cpu), alpha, seed=0).arrays
+def _translation_table(cpu: str, alpha: float, page_tables: PageTableSpec) -> OverheadTable:
+    assumptions = StreamAssumptions(guest_levels=page_tables.guest_levels, host_levels=page_tables.host_levels)
+    return build_translation_table(load_cpu(cpu), alpha, seed=0, assumptions=assumptions).arrays

@@ -1,10 +1,13 @@
 """Whole hosts: what must never happen, what must never get worse, and the short cut for quiet hosts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from planner.config.hypervisor import HypervisorSpec
 from planner.config.load import load_hypervisor
+from planner.config.page_tables import PageTableSpec
 from planner.config.spec import SloSpec, VmSpec, WorkloadSpec
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.results import slo_broken_ticks
@@ -177,6 +180,18 @@ def test_breaking_large_pages_costs_translation(source):
     assert squeezed["translation_overhead_mean"] > quiet["translation_overhead_mean"] > 0.0
 
 
+def test_a_fifth_level_moves_translation_alone_and_by_little(source):
+    """Walk caches hold the one or two entries of the upper levels, so that a fifth is hardly ever read."""
+    sim, problem = HostSim(source), make_problem(source, 1.0)
+    deep = replace(problem, host=replace(problem.host, page_tables=PageTableSpec(guest_levels=5, host_levels=5)))
+    assert deep != problem
+    four, five = sim.run(problem).host_row, sim.run(deep).host_row
+    assert five["translation_overhead_mean"] != four["translation_overhead_mean"]
+    assert five["translation_overhead_mean"] == pytest.approx(four["translation_overhead_mean"], rel=0.05)
+    changed = {name for name in four if four[name] != five[name]}
+    assert all(name.startswith(("translation_", "slowdown_")) for name in changed), changed
+
+
 def test_quiet_short_cut_gives_what_the_full_run_gives(source):
     sim, problem = HostSim(source), make_problem(source, 0.8)
     stack, costs, quiet = sim.prepare(problem)
@@ -185,7 +200,7 @@ def test_quiet_short_cut_gives_what_the_full_run_gives(source):
     ticks = (0, quiet.timeline.shape[0])
     simulate_ticks(stack, costs, table, quiet, ticks)
     full_stack, costs, full = sim.prepare(problem)
-    calm = sim._calm(3, 0, 4096, "middle", "sapphire-rapids")
+    calm = sim._calm(3, 0, 4096, "middle", ("sapphire-rapids", PageTableSpec()))
     touches = sim._touches(3, 0, 4096, "middle").plan(np.arange(N_VMS), False, calm)
     full_stack = full_stack._replace(knobs=full_stack.knobs._replace(is_quiet=False), plan=touches)
     simulate_ticks(full_stack, costs, table, full, ticks)

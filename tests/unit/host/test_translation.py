@@ -84,7 +84,9 @@ def without_walk_caches(cpu):
         (SMALL_GUEST, 0.0, 19),
         (LARGE_GUEST, 1.0, 19),
         (LARGE_GUEST, 0.0, 15),
-        (SMALL_GUEST._replace(levels=5), 1.0, 35),
+        (SMALL_GUEST._replace(guest_levels=5, host_levels=5), 1.0, 35),
+        (SMALL_GUEST._replace(host_levels=5), 1.0, 29),
+        (SMALL_GUEST._replace(guest_levels=5), 0.0, 23),
     ],
 )
 def test_references_per_miss_are_those_of_the_leaf_pair_without_walk_caches(assumptions, small_fraction, references):
