@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from rich.console import Console
 
 from planner.cli.progress import note
 from planner.cli.validation_table import print_targets, print_validation
 from planner.config.suggest import name_problem
-from planner.errors import EXIT_INCOMPLETE, EXIT_OK, ConfigError, InputError, Issue
+from planner.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_USAGE, ConfigError, InputError, Issue
 from planner.validation.base import Target
 from planner.validation.checks import load_checks
 from planner.validation.live.machine import Machine
 from planner.validation.live.measure import measure_machine
 from planner.validation.load import check_unique, load_targets, shipped_target_files
-from planner.validation.run import Outcome, row_entry, run_targets
+from planner.validation.run import Outcome, Row, row_entry, run_targets
 from planner.validation.runs.find import find_runs
 
 _LOG_COLUMNS = 120
@@ -40,6 +40,8 @@ class ValidateJob(NamedTuple):
         HTML page to write.
     is_json, is_list : bool
         Print JSON; list the targets and run nothing.
+    allows_known : bool
+        Known misses do not set the exit code.
     """
 
     target_files: tuple[Path, ...]
@@ -49,6 +51,14 @@ class ValidateJob(NamedTuple):
     out: Path | None
     is_json: bool
     is_list: bool
+    allows_known: bool = False
+
+
+class _Gathered(NamedTuple):
+    """Targets to choose from, and inputs that could not be read: the others are judged all the same."""
+
+    targets: list[Target]
+    problems: list[ConfigError | InputError]
 
 
 def validate_command(job: ValidateJob) -> int:
@@ -57,21 +67,24 @@ def validate_command(job: ValidateJob) -> int:
     Returns
     -------
     int
-        Exit code: 3 when a target was missed, else 0.
+        Exit code: 2 when an input could not be read (the others are judged), 3 when a target was missed, else 0.
 
     Raises
     ------
     ConfigError
-        Something is wrong in a targets file, or `only` names nothing.
+        Something is wrong in the only targets file, or `only` names nothing.
     InputError
-        A file or folder cannot be read or written.
+        Nothing that was named can be read, or the page cannot be written.
     """
     with TemporaryDirectory(prefix="planner-live-") as scratch:
         return _validate(job, Path(scratch) / "live")
 
 
 def _validate(job: ValidateJob, scratch: Path) -> int:
-    targets = _choose(_gather(job, scratch), job.only)
+    everything, problems = _gather(job, scratch)
+    for problem in problems:
+        note(f"not judged: {problem}")
+    targets = _choose(everything, job.only)
     if job.is_list:
         print_targets(targets, _console())
         return EXIT_OK
@@ -86,30 +99,62 @@ def _validate(job: ValidateJob, scratch: Path) -> int:
     if job.out is not None:
         from planner.report.validation_page import render_validation
 
-        render_validation(outcomes, job.out)
+        render_validation(outcomes, job.out, [str(problem) for problem in problems])
         note(f"Page: {job.out}")
     _print(outcomes, job)
-    missed = any(not row.passed and row.group != "shown" for outcome in outcomes for row in outcome.rows)
+    if problems:
+        note(f"Not judged, because it could not be read: {len(problems)} (see above)")
+        return EXIT_USAGE
+    return _exit_code([row for outcome in outcomes for row in outcome.rows], job.allows_known)
+
+
+def _exit_code(rows: Sequence[Row], allows_known: bool) -> int:
+    missed = [row for row in rows if row.counts_as_missed and not (allows_known and row.is_known_miss)]
     return EXIT_INCOMPLETE if missed else EXIT_OK
 
 
-def _gather(job: ValidateJob, scratch: Path) -> list[Target]:
+def _gather(job: ValidateJob, scratch: Path) -> _Gathered:
     """Gather all targets, those that were asked for in particular first. Live runs are measured into `scratch`."""
     targets: list[Target] = []
+    problems: list[ConfigError | InputError] = []
     folders = list(job.run_folders)
     if job.is_live:
         scratch.mkdir()
         folders += [scratch] if measure_machine(Machine(), scratch, note) else []
-    for folder in folders:
-        found = find_runs(folder, folder.resolve().name)
+    for folder, label in zip(folders, _labels(folders), strict=True):
+        try:
+            found = find_runs(folder, label)
+        except InputError as error:
+            problems.append(error)
+            continue
         for text in found.notes:
             note(text)
         targets += found.targets
-    given = len(targets)
-    targets += [target for path in job.target_files for target in load_targets(path)]
+        problems += found.problems
+    for path in job.target_files:
+        try:
+            targets += load_targets(path)
+        except (ConfigError, InputError) as error:
+            problems.append(error)
+    if problems and not targets:
+        _raise_all(problems)
     targets += [target for path in shipped_target_files() for target in load_targets(path)]
-    check_unique(targets, "targets" if given == 0 else "targets and runs")
-    return targets
+    check_unique(targets, "targets and runs" if folders else "targets")
+    return _Gathered(targets, problems)
+
+
+def _labels(folders: Sequence[Path]) -> list[str]:
+    """Name folders of runs by their last part, the second of one name with a number."""
+    names = [folder.resolve().name for folder in folders]
+    earlier = [names[:n].count(name) for n, name in enumerate(names)]
+    return [f"{name}-{count + 1}" if count else name for name, count in zip(names, earlier, strict=True)]
+
+
+def _raise_all(problems: list[ConfigError | InputError]) -> NoReturn:
+    """Report every problem: nothing that was named can be judged."""
+    for problem in problems[:-1]:
+        note(f"not judged: {problem}")
+    raise problems[-1]
 
 
 def _choose(targets: list[Target], only: tuple[str, ...]) -> list[Target]:

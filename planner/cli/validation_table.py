@@ -9,7 +9,7 @@ from rich.text import Text
 
 from planner.validation.base import Target
 from planner.validation.run import Outcome, Row
-from planner.validation.wording import describe_tolerance, describe_value, summary_lines
+from planner.validation.wording import describe_tolerance, describe_value, missed_line, outdated_lines, summary_lines
 
 _NARROWEST, _WIDEST = 18, 40
 _WIDTHS = (14, 10, 12, 4, 10)
@@ -17,6 +17,7 @@ _JUSTIFY: tuple[Literal["left", "right"], ...] = ("right", "right", "right", "le
 _FIXED = sum(_WIDTHS) + 2 * (1 + len(_WIDTHS))
 _GROUP_COLUMN = {"evidence": "predicted", "calibrated": "calibrated", "shown": "shown only"}
 _MARKS = {True: ("pass", "green"), False: ("MISS", "bold red")}
+_KNOWN_MARK = ("known", "red")
 
 
 def print_validation(outcomes: Sequence[Outcome], console: Console) -> None:
@@ -31,15 +32,16 @@ def print_validation(outcomes: Sequence[Outcome], console: Console) -> None:
     rows = [row for outcome in outcomes for row in outcome.rows]
     for line in missed_lines(rows):
         console.print(Text(line, style="red"), soft_wrap=True)
-    for line in summary_lines(rows):
-        console.print(line, markup=False, highlight=False)
+    for line in (*outdated_lines(rows), *summary_lines(rows), missed_line(rows)):
+        if line:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def missed_lines(rows: Sequence[Row]) -> list[str]:
     """Word what was missed and why, a line per target and reason."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        if not row.passed and row.group != "shown":
+        if row.counts_as_missed:
             reasons.setdefault((row.target.name, row.note), []).append(row.quantity)
     return [
         f"missed: {name}: {', '.join(quantities)}" + (f": {note}" if note else "")
@@ -68,10 +70,12 @@ def _print_target(outcome: Outcome, console: Console) -> None:
     for row in outcome.rows:
         table.add_row(*_cells(row))
     console.print(table)
+    for note in dict.fromkeys(row.note for row in outcome.rows if row.note and not row.counts_as_missed):
+        console.print(Text(f"  {note}", style="dim"), soft_wrap=True)
 
 
 def _cells(row: Row) -> list[Text]:
-    mark, style = _MARKS[row.passed]
+    mark, style = _KNOWN_MARK if row.is_known_miss else _MARKS[row.passed]
     if row.group == "shown":
         mark, style = ("pass" if row.passed else "off"), "dim"
     unit = f" {row.expected.unit}" if row.expected.unit else ""

@@ -9,7 +9,7 @@ from planner.report.blocks import Cell, FigureBlock, Section, TableBlock, figure
 from planner.report.html import render_template, write_page
 from planner.report.validation_figures import curves_figure, deviation_figure
 from planner.validation.run import Outcome, Row, count_rows
-from planner.validation.wording import describe_tolerance, describe_value
+from planner.validation.wording import describe_tolerance, describe_value, missed_line
 
 _KINDS = {
     "closed form": ("Closed forms", "Algebra: the model must give what the formula gives."),
@@ -25,22 +25,23 @@ _KINDS = {
     "memory only": ("Quoted from memory", "No source was at hand for these values: shown, but not counted."),
 }
 _VERDICTS = {True: ("met", "meets"), False: ("missed", "fails")}
-_QUANTITY_COLUMNS = ("quantity", "verdict", "expected", "ours", "tolerance")
+_KNOWN_VERDICT = ("missed, known", "fails")
+_QUANTITY_COLUMNS = ("quantity", "verdict", "expected", "ours", "tolerance", "note")
 
 
-def render_validation(outcomes: Sequence[Outcome], out: Path) -> None:
-    """Write the page of a validation.
+def render_validation(outcomes: Sequence[Outcome], out: Path, not_read: Sequence[str] = ()) -> None:
+    """Write the page of a validation; `not_read` says what could not be judged, and why.
 
     Raises
     ------
     InputError
         The file cannot be written.
     """
-    write_page(render_validation_page(outcomes), out)
+    write_page(render_validation_page(outcomes, not_read), out)
 
 
-def render_validation_page(outcomes: Sequence[Outcome]) -> str:
-    """Render the page as text. The bytes are a function of the outcomes alone."""
+def render_validation_page(outcomes: Sequence[Outcome], not_read: Sequence[str] = ()) -> str:
+    """Render the page as text. The bytes are a function of the arguments alone."""
     rows = [row for outcome in outcomes for row in outcome.rows]
     counts = count_rows(rows)
     passed, total = _sum(counts.get("evidence", {}))
@@ -50,7 +51,8 @@ def render_validation_page(outcomes: Sequence[Outcome]) -> str:
         score=f"{passed} of {total}",
         is_met=passed == total,
         facts=_facts(rows),
-        missed=_missed_table([row for row in rows if not row.passed and row.group != "shown"]),
+        not_read=not_read,
+        missed=_missed_table([row for row in rows if row.counts_as_missed]),
         sections=[_section(kind, outcomes) for kind in _KINDS if any(item.target.kind == kind for item in outcomes)],
     )
 
@@ -79,7 +81,7 @@ def _sum(counts: dict[str, tuple[int, int]]) -> tuple[int, int]:
 def _missed_table(rows: Sequence[Row]) -> TableBlock:
     return TableBlock(
         "table-missed",
-        f"{len(rows)} missed",
+        missed_line(rows),
         ("target", "quantity", "expected", "ours", "tolerance", "why"),
         tuple(
             (Cell(row.target.name), Cell(row.quantity), *_numbers(row), Cell(row.note or "not explained yet"))
@@ -131,9 +133,9 @@ def _figure(outcome: Outcome) -> FigureBlock:
 
 
 def _row_cells(row: Row) -> tuple[Cell, ...]:
-    word, style = _VERDICTS[row.passed]
+    word, style = _KNOWN_VERDICT if row.is_known_miss else _VERDICTS[row.passed]
     calibrated = ", calibrated" if row.expected.is_calibrated else ""
-    return Cell(row.quantity), Cell(word + calibrated, style=style), *_numbers(row)
+    return Cell(row.quantity), Cell(word + calibrated, style=style), *_numbers(row), Cell(row.note)
 
 
 def _numbers(row: Row) -> tuple[Cell, ...]:

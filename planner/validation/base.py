@@ -61,6 +61,8 @@ class Expected:
     unit : str
     is_calibrated : bool
         The model was fitted to it: no evidence for the model.
+    is_known_miss : bool
+        The model is known to miss it, and `note` says why.
     note : str
         Why it is missed, or what it means. May be empty.
     """
@@ -70,6 +72,7 @@ class Expected:
     relative: float = 0.0
     unit: str = ""
     is_calibrated: bool = False
+    is_known_miss: bool = False
     note: str = ""
 
     def is_met_by(self, actual: float) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from planner.errors import PlannerError
 from planner.validation.base import Check, Computed, Expected, Target
 
 
@@ -57,6 +58,16 @@ class Row:
         return "calibrated" if self.expected.is_calibrated else "evidence"
 
     @property
+    def counts_as_missed(self) -> bool:
+        """Whether it is off and counts: values quoted from memory do not."""
+        return not self.passed and self.group != "shown"
+
+    @property
+    def is_known_miss(self) -> bool:
+        """Whether it is missed as its author expects. A check that fails is never expected."""
+        return self.counts_as_missed and self.expected.is_known_miss and self.actual is not None
+
+    @property
     def note(self) -> str:
         """The reason of a failure, else the note of the target's author."""
         return self.error or self.expected.note
@@ -105,7 +116,7 @@ def run_target(target: Target, check: Check) -> Outcome:
     try:
         computed = check(target.config)
     except Exception as error:  # a check that fails is a row in the table, not the end of it
-        message = f"the check failed: {type(error).__name__}: {error}"
+        message = _describe_failure(error, target.config)
         rows = (Row(target, name, expected, None, message) for name, expected in target.expected.items())
         return Outcome(target, tuple(rows))
     return Outcome(target, tuple(_row(target, name, computed) for name in target.expected), computed)
@@ -137,8 +148,17 @@ def row_entry(row: Row) -> dict[str, Any]:
         "unit": row.expected.unit,
         "passed": row.passed,
         "calibrated": row.expected.is_calibrated,
+        "known_miss": row.is_known_miss,
         "note": row.note,
     }
+
+
+def _describe_failure(error: Exception, config: Mapping[str, Any]) -> str:
+    if isinstance(error, PlannerError):
+        return f"the check failed: {error}"
+    if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str) and error.args[0] not in config:
+        return f"the check failed: there is no {error.args[0]} under config, or its value is not known"
+    return f"the check failed: {type(error).__name__}: {error}"
 
 
 def _row(target: Target, name: str, computed: Computed) -> Row:

@@ -1,8 +1,8 @@
 """The shape of a targets file: a YAML list of targets. Unknown keys are errors."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
 from planner.validation.base import Expected, Kind, Target
 
@@ -29,7 +29,14 @@ class ExpectedSpec(_Spec):
     relative: _Number = Field(default=0.0, ge=0, description="Tolerance as a share of the value; either is enough")
     unit: str = Field(default="", description="Unit, for people")
     is_calibrated: bool = Field(default=False, description="The model was fitted to it: no evidence for the model")
+    is_known_miss: bool = Field(default=False, description="The model is known to miss it; `note` must say why")
     note: str = Field(default="", description="Why it is missed, or what it means")
+
+    @model_validator(mode="after")
+    def _explain_known_misses(self) -> Self:
+        if self.is_known_miss and not self.note:
+            raise ValueError("is a known miss without a reason; say under `note` why it is missed")
+        return self
 
 
 class TargetSpec(_Spec):

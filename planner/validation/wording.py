@@ -37,3 +37,23 @@ def summary_lines(rows: Sequence[Row]) -> list[str]:
         parts = ", ".join(f"{kind} {count[0]}/{count[1]}" for kind, count in kinds.items())
         lines.append(f"{_GROUP_WORDS[group]}: {passed} of {total} within tolerance ({parts})")
     return lines
+
+
+def missed_line(rows: Sequence[Row]) -> str:
+    """Word how many rows are missed, and how many of these with a reason; empty if none is."""
+    missed = [row for row in rows if row.counts_as_missed]
+    known = sum(row.is_known_miss for row in missed)
+    if not missed:
+        return ""
+    if not known:
+        return f"{len(missed)} missed"
+    return f"{len(missed)} missed: {known} known and explained, {len(missed) - known} not"
+
+
+def outdated_lines(rows: Sequence[Row]) -> list[str]:
+    """Name the rows that are met though they are marked as known misses."""
+    return [
+        f"met, though marked as known miss: {row.target.name}: {row.quantity}"
+        for row in rows
+        if row.passed and row.expected.is_known_miss
+    ]

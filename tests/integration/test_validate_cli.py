@@ -43,6 +43,36 @@ def test_a_missed_target_stays_in_the_table_and_sets_the_exit_code(targets, caps
     assert "missed: mine: minfree_28" in out
 
 
+def test_known_misses_can_be_let_through(targets, capsys):
+    path = targets("800, is_known_miss: true, note: the shop was closed")
+    words = ["validate", "--targets", path, "--only", "mine"]
+    assert main(words) == 3
+    assert main([*words, "--allow-known-misses"]) == 0
+    out = capsys.readouterr().out
+    assert "missed: mine: minfree_28: the shop was closed" in out
+    assert "1 missed: 1 known and explained, 0 not" in out
+    assert main(["validate", "--targets", targets(800), "--only", "mine", "--allow-known-misses"]) == 3
+
+
+def test_a_known_miss_needs_its_reason(targets, capsys):
+    assert main(["validate", "--targets", targets("800, is_known_miss: true")]) == 2
+    assert "is a known miss without a reason" in capsys.readouterr().err
+
+
+def test_broken_inputs_are_named_and_the_others_judged(targets, tmp_path, capsys):
+    (tmp_path / "broken.yaml").write_text("- name: x\n", encoding="utf-8")
+    (tmp_path / "runs" / "ksm").mkdir(parents=True)
+    words = ["--targets", str(tmp_path / "broken.yaml"), "--runs", str(tmp_path / "runs"), "--targets", targets(900)]
+    page = tmp_path / "page.html"
+    assert main(["validate", *words, "--only", "mine", "--out", str(page)]) == 2
+    out, err = capsys.readouterr()
+    assert "predicted: 1 of 1 within tolerance" in out
+    assert f"not judged: {tmp_path / 'broken.yaml'}: " in err
+    assert f"not judged: {tmp_path / 'runs'}: no runs found" in err
+    assert "it could not be read: 2 (see above)" in err
+    assert "Not judged" in page.read_text(encoding="utf-8")
+
+
 def test_json_alone_on_stdout(targets, capsys):
     assert main(["validate", "--targets", targets(800), "--only", "m*e", "--only", "min-free", "--json"]) == 3
     entries = json.loads(capsys.readouterr().out)

@@ -3,6 +3,7 @@
 The guest is described by what it reported at rest, before anything was taken from it; nothing is fitted.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from planner.validation.base import Computed
 from planner.validation.guests import Guest, HostRules, draw_pages, start_run
 from planner.validation.runs.balloon import BalloonRun, find_knee_mib, read_balloon_runs
 
-PAGE_SCALE = 64
-_PAGES_PER_MIB = MIB // (PAGE_SCALE * PAGE_BYTES)
+_LOAD_PAGES = 2048
+"""The load has about so many pages of the model, whatever its size: enough for its miss ratio, few enough for speed."""
+
 _TICK_S = 1.0
 _SETTLING_TICKS, _JUDGED_TICKS = 12, 24
-_KNEE_STEPS = 64
+_KNEE_STEPS, _MOST_LEVELS = 64, 512
 """Levels between the measured ones are a 64th of the working set apart: the knee is the model's own."""
 
 _NO_FREE_MEMORY_KEPT = 1e-9
@@ -35,7 +37,8 @@ def check_balloon_run(config: Mapping[str, Any]) -> Computed:
     a run does not say, they are the planner's defaults.
     """
     run = next(run for run in read_balloon_runs(Path(config["directory"])) if run.name == config["run"])
-    step_mib = run.working_set_mib / _KNEE_STEPS
+    span_mib = run.level_mib[0] - run.level_mib[-1]
+    step_mib = max(run.working_set_mib / _KNEE_STEPS, span_mib / _MOST_LEVELS)
     between = np.arange(run.level_mib[-1], run.level_mib[0], step_mib)
     levels = np.unique(np.concatenate([run.level_mib, between]))[::-1]
     miss = _squeeze(run, levels)
@@ -47,6 +50,15 @@ def check_balloon_run(config: Mapping[str, Any]) -> Computed:
         "planner": (tuple(map(float, levels)), tuple(map(float, miss))),
     }
     return Computed(values, curves, ("left to the guest [MiB]", "misses per reference"))
+
+
+def page_scale(working_set_mib: float) -> int:
+    """Return the 4 KiB pages that a page of the model stands for: a power of two."""
+    return 1 << max(0, round(math.log2(working_set_mib * MIB / PAGE_BYTES / _LOAD_PAGES)))
+
+
+def _pages(run: BalloonRun, memory_mib: float) -> int:
+    return round(memory_mib * MIB / (page_scale(run.working_set_mib) * PAGE_BYTES))
 
 
 def _squeeze(run: BalloonRun, levels: np.ndarray) -> np.ndarray:
@@ -61,7 +73,7 @@ def _squeeze(run: BalloonRun, levels: np.ndarray) -> np.ndarray:
     miss = np.empty(levels.size)
     for n, level in enumerate(levels):
         first = 1 + n * per_level
-        left_pages = round(level * _PAGES_PER_MIB)
+        left_pages = _pages(run, level)
         if run.mode == "balloon":
             experiment.stack.balloons.wanted[0] = guest.n_pages - min(left_pages, guest.n_pages)
         else:
@@ -76,14 +88,15 @@ def _squeeze(run: BalloonRun, levels: np.ndarray) -> np.ndarray:
 
 def _build_guest(run: BalloonRun, n_ticks: int) -> Guest:
     configured_mib = run.level_mib[0]
-    kernel_mib = configured_mib - run.guest_free_mib[0] - run.working_set_mib
+    # What of the load had been paged out already was not in the guest's memory.
+    kernel_mib = max(0.0, configured_mib - run.guest_free_mib[0] - run.working_set_mib * (1.0 - run.miss_ratio[0]))
     if np.isnan(kernel_mib):
         kernel_mib = WorkloadSpec().guest_kernel_fraction * configured_mib
-    n_kernel, n_load = round(kernel_mib * _PAGES_PER_MIB), round(run.working_set_mib * _PAGES_PER_MIB)
+    n_kernel, n_load = _pages(run, kernel_mib), max(4, _pages(run, run.working_set_mib))
     per_tick = n_load // 4
     drawn = n_kernel + draw_pages(1, n_ticks * per_tick, n_load, run.alpha)
     return Guest(
-        n_pages=round(configured_mib * _PAGES_PER_MIB),
+        n_pages=max(_pages(run, configured_mib), n_kernel + n_load),
         guest_class=np.concatenate([np.full(n_kernel, GUEST_KERNEL), np.full(n_load, GUEST_ANON)]),
         granted=np.full(n_ticks, n_kernel + n_load, dtype=np.int32),
         touched=tuple(np.split(drawn, n_ticks)),
@@ -95,13 +108,13 @@ def _rules(run: BalloonRun, guest: Guest) -> HostRules:
     if run.mode == "hostswap":
         overrides["min_free_fraction"] = _NO_FREE_MEMORY_KEPT  # a memory limit keeps nothing free
     frames = 2 * guest.n_pages
-    return HostRules(frames, "kvm", overrides, WorkloadSpec(), PAGE_SCALE, _TICK_S)
+    return HostRules(frames, "kvm", overrides, WorkloadSpec(), page_scale(run.working_set_mib), _TICK_S)
 
 
 def _set_reserve(experiment: ExperimentRun, run: BalloonRun) -> None:
     reserve_mib = run.guest_free_mib[0] - run.guest_available_mib[0]
     if not np.isnan(reserve_mib):
-        experiment.stack.guests.reserve[0] = round(reserve_mib * _PAGES_PER_MIB)
+        experiment.stack.guests.reserve[0] = _pages(run, reserve_mib)
 
 
 CHECKS = {"balloon-run": check_balloon_run}

@@ -1,6 +1,7 @@
 """KSM runs that were measured on a real kernel, replayed on the stack page by page."""
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,14 @@ from planner.host.pages import UNIQUE_KEY, ZERO_KEY
 from planner.kernels import timeline
 from planner.validation.base import Computed
 from planner.validation.contents import ScanHost, play, start_scan
-from planner.validation.runs.ksm import KsmRun, KsmRunSpec, read_ksm_run, time_to_share_s
+from planner.validation.runs.ksm import KsmRun, ProcessPages, has_smart_scan, read_ksm_run, time_to_share_s
+from planner.validation.runs.ksm_expected import TIME_SHARE
+from planner.validation.runs.ksm_speed import pass_costs_ns, pass_waits_ns, run_timer_hz
 
-_TICK_S = 0.1
-_FEWEST_PAGES = 1000
+_LONGEST_TICK_S, _SHORTEST_TICK_S = 0.1, 0.002
+_TICKS_TO_SHARE = 100
+"""What is timed takes at least so many ticks; a tick is no longer than the samples lie apart on the reference run."""
+
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 _SHUFFLE_SEED = 88172645463325252
 _CURVE_POINTS = 200
@@ -24,8 +29,9 @@ _SCANS = 5  # the first pass that smart_scan skips, for a page that cannot be me
 def check_ksm_run(config: Mapping[str, Any]) -> Computed:
     """Replay the run `run` of folder `directory`: counters at their largest, and the time to 90 % of the sharing.
 
-    Given from the measurement: what the processes held, the kernel's knobs, and the scanner's CPU time per page in each
-    pass. Everything else is the model's: which pages merge when, chains, what is skipped, pauses between batches.
+    Given from the measurement: what the processes held, the kernel's knobs, and by pass the scanner's CPU time per page
+    and what it waited beyond its pauses. Everything else is the model's: which pages merge when, so how many must be
+    scanned until 90 % are shared; chains; what is skipped; the pauses.
     """
     run = read_ksm_run(Path(config["directory"]), config["run"])
     t_s, rows = _replay(run)
@@ -41,7 +47,7 @@ def check_ksm_run(config: Mapping[str, Any]) -> Computed:
         "full_scans": float(rows[-1, timeline.FULL_SCANS]),
         "skipped_after_5_scans": float(rows[np.argmax(scans >= _SCANS), timeline.PAGES_SKIPPED]),
         "pages_volatile_late": float(rows[np.argmax(scans >= _SCANS - 1) - 1, timeline.PAGES_VOLATILE]),
-        "time_to_90_s": time_to_share_s(t_s, sharing, 0.9) or 0.0,
+        "time_to_90_s": time_to_share_s(t_s, sharing, TIME_SHARE) or 0.0,
     }
     curves = {
         "measured": _thin(run.t_s, run.series["pages_sharing"]),
@@ -50,31 +56,7 @@ def check_ksm_run(config: Mapping[str, Any]) -> Computed:
     return Computed(values, curves, ("time [s]", "pages_sharing [4 KiB pages]"))
 
 
-def pass_costs_ns(run: KsmRun) -> np.ndarray | None:
-    """Return the CPU time per scanned page in each full scan of a run, None if it was not recorded.
-
-    Returns
-    -------
-    int64 array, shape (n_scans,)
-        [ns]
-    """
-    if not {"full_scans", "pages_scanned", "ksmd_ns"} <= set(run.series):
-        return None
-    scans, scanned, cpu_ns = (run.series[name] for name in ("full_scans", "pages_scanned", "ksmd_ns"))
-    costs: list[int] = []
-    for number in range(int(scans.max()) + 1):
-        rows = np.flatnonzero(scans == number)
-        if rows.size:
-            first, last = max(rows[0] - 1, 0), rows[-1]
-            pages = scanned[last] - scanned[first]
-            if pages >= _FEWEST_PAGES:
-                costs.append(round((cpu_ns[last] - cpu_ns[first]) / pages))
-                continue
-        costs.append(costs[-1] if costs else 0)
-    return np.array(costs, dtype=np.int64) if any(costs) else None
-
-
-def process_contents(spec: KsmRunSpec, process: int) -> tuple[np.ndarray, np.ndarray]:
+def process_contents(held: ProcessPages) -> tuple[np.ndarray, np.ndarray]:
     """Return what a process of the load program holds.
 
     Returns
@@ -84,18 +66,18 @@ def process_contents(spec: KsmRunSpec, process: int) -> tuple[np.ndarray, np.nda
     volatile : int64 array
         Pages that it rewrites, all of them unique.
     """
-    n_pages = int(spec.mib) * 256
-    kind = np.full(n_pages, 3, dtype=np.int64)
-    ends = np.cumsum([int(n_pages * share) for share in (spec.zero, spec.common, spec.volatile)])
+    kind = np.full(held.pages, 3, dtype=np.int64)
+    ends = np.cumsum([held.zero, held.common, held.volatile])
     for number, (first, end) in enumerate(zip((0, *ends[:-1]), ends, strict=True)):
         kind[first:end] = number
-    kind = kind[_shuffled(n_pages)]
-    content = np.full(n_pages, UNIQUE_KEY, dtype=np.int64)
+    kind = kind[_shuffled(held.pages)]
+    content = np.full(held.pages, UNIQUE_KEY, dtype=np.int64)
     content[kind == 0] = ZERO_KEY
     content[kind == 1] = 1 + np.arange((kind == 1).sum())
     return content, np.flatnonzero(kind == 2)
 
 
+@cache
 def _shuffled(n_pages: int) -> np.ndarray:
     """Return the load program's own shuffle: Fisher-Yates by a 64-bit xorshift, the same in every process."""
     order = list(range(n_pages))
@@ -110,27 +92,52 @@ def _shuffled(n_pages: int) -> np.ndarray:
 
 
 def _replay(run: KsmRun) -> tuple[np.ndarray, np.ndarray]:
-    spec = run.spec
-    n_ticks = int(np.ceil(run.t_s[-1] / _TICK_S)) + 1
-    content, volatile = process_contents(spec, 0)
-    written = [_rewrites(volatile, spec.rewrite_per_s, n_ticks)] * spec.procs if volatile.size else None
-    ksm = {
-        "pages_to_scan": spec.pages_to_scan,
-        "sleep_millisecs": round(spec.sleep_millisecs),
-        "use_zero_pages": bool(spec.use_zero_pages),
-        "smart_scan": bool(spec.smart_scan),
-        "max_page_sharing": spec.max_page_sharing,
-    }
-    host = ScanHost([content] * spec.procs, {"salting": False, "ksm": ksm}, _TICK_S, n_ticks, written=written)
+    tick_s = _tick_s(run)
+    n_ticks = int(np.ceil(run.t_s[-1] / tick_s)) + 1
+    held = [process_contents(pages) for pages in run.spec.process_pages()]
+    rate = run.spec.rewrite_per_s * tick_s
+    written = [_rewrites(volatile, rate, n_ticks) for _, volatile in held]
+    is_written = rate > 0 and any(volatile.size for _, volatile in held)
+    host = ScanHost(
+        [content for content, _ in held],
+        {"salting": False, "ksm": _knobs(run)},
+        tick_s,
+        n_ticks,
+        written=written if is_written else None,
+    )
     scan = start_scan(host)
     costs = pass_costs_ns(run)
     if costs is not None:
-        _set_cost(scan.stack.sharing.cost_ns, int(costs[0]))
+        waits = pass_waits_ns(run)
+        costs = costs + waits if waits.size == costs.size else costs
+        _set_cost(scan.stack.sharing.cost_ns, round(costs[0]))
     for tick in play(scan):
         if costs is not None:
             number = int(scan.out.timeline[tick, timeline.FULL_SCANS])
-            _set_cost(scan.stack.sharing.cost_ns, int(costs[min(number, costs.size - 1)]))
-    return (np.arange(n_ticks) + 1) * _TICK_S, scan.out.timeline
+            _set_cost(scan.stack.sharing.cost_ns, round(costs[min(number, costs.size - 1)]))
+    return (np.arange(n_ticks) + 1) * tick_s, scan.out.timeline
+
+
+def _knobs(run: KsmRun) -> dict[str, Any]:
+    """Return the settings of `page_sharing.ksm` under which the run was made."""
+    spec = run.spec
+    same = (
+        "pages_to_scan", "max_page_sharing", "stable_node_chains_prune_millisecs", "advisor_mode",
+        "advisor_target_scan_time", "advisor_max_cpu", "advisor_min_pages_to_scan", "advisor_max_pages_to_scan",
+    )  # fmt: skip
+    return {
+        **{name: getattr(spec, name) for name in same},
+        "timer_hz": run_timer_hz(run),
+        "sleep_millisecs": round(spec.sleep_millisecs),
+        "use_zero_pages": bool(spec.use_zero_pages),
+        "smart_scan": has_smart_scan(run),
+    }
+
+
+def _tick_s(run: KsmRun) -> float:
+    """Choose the length of a tick: short against what is timed."""
+    reached_s = time_to_share_s(run.t_s, run.series["pages_sharing"], TIME_SHARE) or run.t_s[-1]
+    return float(min(_LONGEST_TICK_S, max(_SHORTEST_TICK_S, reached_s / _TICKS_TO_SHARE)))
 
 
 def _set_cost(cost_ns: np.ndarray, per_page_ns: int) -> None:
@@ -139,10 +146,14 @@ def _set_cost(cost_ns: np.ndarray, per_page_ns: int) -> None:
     cost_ns[0] = 0
 
 
-def _rewrites(volatile: np.ndarray, rewrite_per_s: float, n_ticks: int) -> list[np.ndarray]:
-    """List the pages rewritten in each tick: in turn, each `rewrite_per_s` times a second."""
-    ends = np.floor(volatile.size * rewrite_per_s * _TICK_S * np.arange(n_ticks + 1)).astype(np.int64)
-    return [volatile[np.arange(first, end) % volatile.size] for first, end in pairwise(ends)]
+def _rewrites(volatile: np.ndarray, rewrites_per_tick: float, n_ticks: int) -> list[np.ndarray]:
+    """List the pages rewritten in each tick: in turn, each `rewrites_per_tick` times a tick."""
+    if volatile.size == 0:
+        return [volatile] * n_ticks
+    ends = np.floor(volatile.size * rewrites_per_tick * np.arange(n_ticks + 1)).astype(np.int64)
+    # A page that is rewritten twice in a tick has changed, no more.
+    spans = ((max(first, end - volatile.size), end) for first, end in pairwise(ends))
+    return [volatile[np.arange(first, end) % volatile.size] for first, end in spans]
 
 
 def _thin(x: np.ndarray, y: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

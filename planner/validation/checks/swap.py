@@ -18,8 +18,8 @@ def check_swap_run(config: Mapping[str, Any]) -> Computed:
     """Replay every row of `directory`/host_swap_miss.csv: `miss_TAG`, misses per reference.
 
     One VM whose pages are all touched first and then referenced by the row's law, on a host with as many frames as the
-    limit allows, least recently used pages paged out. Rows that differ only in what the model does not know (repeat,
-    share of writes, swap readahead) are replayed once.
+    limit allows, least recently used pages paged out. Rows that differ only in what makes no difference to the model
+    (repeat, device, share of writes, swap read-ahead) are replayed once.
     """
     runs = read_swap_runs(Path(config["directory"]))
     values = {f"miss_{run.name}": _replay(run.working_set_mib, run.alpha, run.limit_fraction) for run in runs}

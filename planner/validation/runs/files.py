@@ -73,6 +73,21 @@ class RunTable:
             raise InputError(f"{self.path}, line {line}, column {column}", shown, "write a number")
         return value
 
+    def check_range(self, column: str, values: np.ndarray, bounds: tuple[float, float]) -> None:
+        """Refuse values outside of `bounds`; NaN is let through.
+
+        Raises
+        ------
+        InputError
+            There is one: its line is named.
+        """
+        is_bad = (values < bounds[0]) | (values > bounds[1])
+        if is_bad.any():
+            n = int(np.argmax(is_bad))
+            wanted = f"{bounds[0]:g} or more" if np.isinf(bounds[1]) else f"{bounds[0]:g} to {bounds[1]:g}"
+            place = f"{self.path}, line {self.rows[n][0]}, column {column}"
+            raise InputError(place, f"{values[n]:g} makes no sense", f"expected {wanted}")
+
 
 def read_run_table(path: Path, required: tuple[str, ...]) -> RunTable:
     """Read a CSV file with a header; commas, semicolons or tabs between cells.

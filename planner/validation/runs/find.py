@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from planner.errors import InputError
 from planner.validation.base import Expected, Target
-from planner.validation.runs import balloon, ksm, page_ids, swap
+from planner.validation.runs import balloon, ksm, ksm_expected, page_ids, swap
 
 _LAYOUT = (
     "expected ksm/NAME.csv with NAME.json, swap/host_swap_miss.csv, balloon/summary.csv or page_ids*.parquet, "
@@ -23,10 +24,13 @@ class FoundRuns:
     targets : tuple of Target
     notes : tuple of str
         Files that look like measurements and are not used, and why.
+    problems : tuple of InputError
+        Runs that cannot be read; the others are there all the same.
     """
 
     targets: tuple[Target, ...]
     notes: tuple[str, ...]
+    problems: tuple[InputError, ...]
 
 
 def find_runs(folder: Path, label: str) -> FoundRuns:
@@ -41,18 +45,25 @@ def find_runs(folder: Path, label: str) -> FoundRuns:
     Raises
     ------
     InputError
-        There is no such folder, no run in it, or a run is broken.
+        There is no such folder, or no run in it.
     """
     if not folder.is_dir():
         what = "is a file, not a directory" if folder.exists() else "no such directory"
         raise InputError(str(folder), what, _LAYOUT)
     places = {kind: folder / kind if (folder / kind).is_dir() else folder for kind in ("ksm", "swap", "balloon")}
-    targets = [
-        *_ksm_targets(places["ksm"], label),
-        *_swap_targets(places["swap"], label),
-        *_balloon_targets(places["balloon"], label),
-        *_page_id_targets(folder, label),
+    reads = [
+        *(partial(_ksm_targets, places["ksm"], name, label) for name in ksm.find_ksm_runs(places["ksm"])),
+        partial(_swap_targets, places["swap"], label),
+        partial(_balloon_targets, places["balloon"], label),
+        *(partial(_page_id_targets, path, label) for path in sorted(folder.glob(page_ids.PATTERN))),
     ]
+    targets: list[Target] = []
+    problems: list[InputError] = []
+    for read in reads:
+        try:
+            targets += read()
+        except InputError as error:
+            problems.append(error)
     notes = [
         f"{target.name} is left out: nothing in it was ever short of memory"
         for target in targets
@@ -60,21 +71,17 @@ def find_runs(folder: Path, label: str) -> FoundRuns:
     ]
     notes += _left_out(folder, places)
     usable = tuple(target for target in targets if target.expected)
-    if not usable:
+    if not usable and not problems:
         raise InputError(str(folder), "no runs found", "; ".join((_LAYOUT, *notes)))
-    return FoundRuns(usable, tuple(notes))
+    return FoundRuns(usable, tuple(notes), tuple(problems))
 
 
-def _ksm_targets(folder: Path, label: str) -> list[Target]:
-    targets = []
-    for name in ksm.find_ksm_runs(folder):
-        run = ksm.read_ksm_run(folder, name)
-        spec = run.spec
-        title = f"KSM, {name}: {spec.procs} × {spec.mib:g} MiB, {spec.zero:.0%} zero, {spec.common:.0%} common"
-        config = {"directory": str(folder.resolve()), "run": name}
-        expected = ksm.ksm_expectations(run)
-        targets.append(_target(f"{label}/ksm/{name}", title, ksm.CHECK, config, expected))
-    return targets
+def _ksm_targets(folder: Path, name: str, label: str) -> list[Target]:
+    run = ksm.read_ksm_run(folder, name)
+    spec = run.spec
+    title = f"KSM, {name}: {spec.procs} × {spec.mib:g} MiB, {spec.zero * 100:g} % zero, {spec.common * 100:g} % common"
+    config = {"directory": str(folder.resolve()), "run": name}
+    return [_target(f"{label}/ksm/{name}", title, ksm.CHECK, config, ksm_expected.ksm_expectations(run))]
 
 
 def _swap_targets(folder: Path, label: str) -> list[Target]:
@@ -99,14 +106,11 @@ def _balloon_targets(folder: Path, label: str) -> list[Target]:
     return targets
 
 
-def _page_id_targets(folder: Path, label: str) -> list[Target]:
-    targets = []
-    for path in sorted(folder.glob(page_ids.PATTERN)):
-        guests = page_ids.read_page_ids(path)
-        title = f"Duplicates among the pages of {len(guests)} guests, found by the scanner"
-        expected = page_ids.page_id_expectations(guests)
-        targets.append(_target(f"{label}/{path.stem}", title, page_ids.CHECK, {"file": str(path.resolve())}, expected))
-    return targets
+def _page_id_targets(path: Path, label: str) -> list[Target]:
+    guests = page_ids.read_page_ids(path)
+    title = f"Duplicates among the pages of {len(guests)} guests, found by the scanner"
+    expected = page_ids.page_id_expectations(guests)
+    return [_target(f"{label}/{path.stem}", title, page_ids.CHECK, {"file": str(path.resolve())}, expected)]
 
 
 def _target(name: str, title: str, check: str, config: Mapping[str, str], expected: Mapping[str, Expected]) -> Target:
@@ -123,11 +127,23 @@ def _left_out(folder: Path, places: Mapping[str, Path]) -> list[str]:
     if places["ksm"] != folder:
         files = sorted(path for path in places["ksm"].iterdir() if path.suffix in (".csv", ".json"))
         stems = [path.stem for path in files]
-        notes += [f"{path} is left out: {_partner(path)} is missing" for path in files if stems.count(path.stem) == 1]
+        notes += [f"{path} is left out: {_why_no_run(path)}" for path in files if stems.count(path.stem) == 1]
+    for path in sorted(folder.glob(page_ids.PATTERN)):
+        notes += _left_out_columns(path)
     others = [path for path in sorted(folder.iterdir()) if path.is_dir() and path not in places.values()]
     notes += [f"{path} is left out: only ksm, swap and balloon are read" for path in others]
     return notes
 
 
-def _partner(path: Path) -> str:
-    return path.with_suffix(".json" if path.suffix == ".csv" else ".csv").name
+def _left_out_columns(path: Path) -> list[str]:
+    try:
+        columns = page_ids.left_out_columns(path, page_ids.read_page_ids(path))
+    except InputError:
+        return []
+    return [f"{path}, column {name} is left out: it holds no whole numbers" for name in columns]
+
+
+def _why_no_run(path: Path) -> str:
+    if path.suffix == ".csv" and not ksm.is_ksm_table(path):
+        return "it has no counters of KSM"
+    return f"{path.with_suffix('.json' if path.suffix == '.csv' else '.csv').name} is missing"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from planner.errors import InputError
@@ -13,6 +14,7 @@ from planner.validation.base import Expected
 CHECK = "page-ids"
 PATTERN = "page_ids*.parquet"
 PAGES_PER_LARGE_PAGE = 512
+_EXACT_BELOW = 2.0**53
 
 
 def read_page_ids(path: Path) -> dict[str, np.ndarray]:
@@ -35,10 +37,17 @@ def read_page_ids(path: Path) -> dict[str, np.ndarray]:
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise InputError(str(path), f"is not a readable Parquet file: {reason}", "is the file cut off?") from None
-    guests = {name: _frames(path, name, table[name]) for name in table.column_names if _is_whole(table[name].type)}
+    index = _index_columns(table.schema)
+    columns = {name: _as_whole(table[name]) for name in table.column_names if name not in index}
+    guests = {name: _frames(path, name, column) for name, column in columns.items() if column is not None}
     if not any(frames.size for frames in guests.values()):
         raise InputError(str(path), "has no column of whole numbers", "expected a column of page ids per guest")
     return guests
+
+
+def left_out_columns(path: Path, guests: Mapping[str, np.ndarray]) -> list[str]:
+    """Name the columns of a readable file that are no guests: text, fractions, row numbers of pandas."""
+    return [name for name in pq.read_schema(path).names if name not in guests]
 
 
 def page_id_expectations(guests: Mapping[str, np.ndarray]) -> dict[str, Expected]:
@@ -58,8 +67,25 @@ def page_id_expectations(guests: Mapping[str, np.ndarray]) -> dict[str, Expected
     }
 
 
-def _is_whole(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind))
+def _index_columns(schema: pa.Schema) -> set[str]:
+    """Name the columns in which pandas has stored row numbers: they are no guests."""
+    stored = (schema.pandas_metadata or {}).get("index_columns", ())
+    return {name for name in stored if isinstance(name, str)}
+
+
+def _as_whole(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Return a column of whole numbers, also one that pandas has made floats because it had nulls; None otherwise."""
+    if pa.types.is_integer(column.type):
+        return column
+    if not pa.types.is_floating(column.type):
+        return None
+    values = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    if pc.any(pc.greater_equal(pc.abs(values), _EXACT_BELOW)).as_py():
+        return None  # a float does not tell such numbers apart
+    try:
+        return values.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
 
 
 def _frames(path: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:

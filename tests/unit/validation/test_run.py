@@ -4,8 +4,10 @@ import math
 
 import pytest
 
+from planner.errors import InputError
 from planner.validation.base import Computed, Expected, Target
 from planner.validation.run import Row, count_rows, row_entry, run_targets
+from planner.validation.wording import missed_line, outdated_lines
 
 
 def target(name="t", check="half", kind="published", **expected):
@@ -59,6 +61,37 @@ def test_a_failing_check_is_failed_rows_and_the_others_go_on():
     assert row_entry(rows[0])["actual"] is None
 
 
+def test_failures_of_input_say_what_is_missing():
+    def needs(config):
+        raise InputError("a.csv", "no such file") if "file" in config else KeyError("file")
+
+    texts = [run_targets([Target("t", "", "published", "", "n", config, {"x": Expected(1)})], {"n": needs}, print)
+             for config in ({}, {"file": 1})]  # fmt: skip
+    notes = [outcome.rows[0].note for (outcome,) in texts]
+    assert notes == [
+        "the check failed: there is no file under config, or its value is not known",
+        "the check failed: a.csv: no such file",
+    ]
+
+
+def test_known_misses_are_told_apart():
+    known = Expected(5, is_known_miss=True, note="why")
+    rows = rows_of(target("a", half=known), target("b", half=Expected(5)), target("c", half=Expected(4)))
+    assert [row.counts_as_missed for row in rows] == [True, True, False]
+    assert [row.is_known_miss for row in rows] == [True, False, False]
+    assert missed_line(rows) == "2 missed: 1 known and explained, 1 not"
+    assert missed_line(rows[1:]) == "1 missed"
+    assert missed_line(rows[2:]) == ""
+
+
+def test_a_known_miss_that_fails_or_is_met_is_not_one():
+    known = Expected(4, is_known_miss=True, note="why")
+    failed, met = rows_of(target("a", check="broken", x=known), target("b", half=known))
+    assert not failed.is_known_miss
+    assert not met.is_known_miss
+    assert outdated_lines([failed, met]) == ["met, though marked as known miss: b: half"]
+
+
 def test_a_quantity_that_the_check_does_not_give_is_failed():
     (row,) = rows_of(target(third=Expected(1)))
     assert not row.passed
@@ -92,5 +125,6 @@ def test_an_entry_has_what_outsiders_are_promised():
         "unit": "MiB",
         "passed": False,
         "calibrated": False,
+        "known_miss": False,
         "note": "too low",
     }

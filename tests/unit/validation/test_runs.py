@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from planner.errors import InputError
 from planner.validation.runs.balloon import balloon_expectations, find_knee_mib, read_balloon_runs
 from planner.validation.runs.find import find_runs
-from planner.validation.runs.ksm import ksm_expectations, read_ksm_run, time_to_share_s
+from planner.validation.runs.ksm import has_smart_scan, read_ksm_run, time_to_share_s
+from planner.validation.runs.ksm_expected import ksm_expectations
 from planner.validation.runs.page_ids import page_id_expectations, read_page_ids
 from planner.validation.runs.swap import read_swap_runs, swap_expectations
 
@@ -52,6 +54,61 @@ def test_ksm_expectations_outlive_the_end_of_the_processes(tmp_path):
     assert "ksm_zero_pages" not in expected
 
 
+def test_a_time_is_known_no_better_than_the_samples_lie_apart(tmp_path):
+    put_ksm(tmp_path)
+    assert ksm_expectations(read_ksm_run(tmp_path, "one"))["time_to_90_s"].absolute == 1.0
+    # All was shared at the first sample: when, nobody has seen.
+    put_ksm(tmp_path, table="t,pages_shared,pages_sharing\n5,10,40\n6,10,40\n")
+    assert "time_to_90_s" not in ksm_expectations(read_ksm_run(tmp_path, "one"))
+
+
+def test_what_was_shared_before_the_run_is_taken_off(tmp_path):
+    put_ksm(
+        tmp_path, table="t,pages_shared,pages_sharing\n0,7,30\n9,17,70\n", base={"pages_shared": 7, "pages_sharing": 30}
+    )
+    expected = ksm_expectations(read_ksm_run(tmp_path, "one"))
+    assert (expected["pages_shared"].value, expected["pages_sharing"].value) == (10, 40)
+    assert "pages were shared before the run began" in expected["pages_shared"].note
+
+
+@pytest.mark.parametrize(
+    ("changes", "columns", "is_on"),
+    [
+        ({"smart_scan": 0, "kernel": "6.18.1"}, "", False),
+        ({"kernel": "6.18.44-fc"}, "", True),
+        ({"kernel": "6.6.3"}, "", False),
+        ({"kernel": "6.7.0"}, "", True),
+        ({}, "", False),
+        ({}, ",pages_skipped", True),
+    ],
+)
+def test_smart_scan_is_the_kernels_default_where_it_is_not_noted(tmp_path, changes, columns, is_on):
+    row = "0,1,1" + ",0" * bool(columns)
+    put_ksm(tmp_path, table=f"t,pages_shared,pages_sharing{columns}\n{row}\n", **changes)
+    run = read_ksm_run(tmp_path, "one")
+    assert has_smart_scan(run) is is_on
+    noted = "smart_scan is not noted" in ksm_expectations(run)["pages_shared"].note
+    assert noted is ("smart_scan" not in changes)
+
+
+def test_what_the_processes_said_counts_more_than_the_shares(tmp_path):
+    said = [
+        "ready pid=1 pages=100 zero=9 common=8 volatile=7 unique=76",
+        "ready pid=2 pages=50 zero=1 common=8 volatile=0",
+    ]
+    put_ksm(tmp_path, ready=said)
+    assert read_ksm_run(tmp_path, "one").spec.process_pages() == [(100, 9, 8, 7), (50, 1, 8, 0)]
+    # Of two processes one has said nothing: shares of 64 MiB, rounded down.
+    put_ksm(tmp_path, ready=said[:1])
+    assert read_ksm_run(tmp_path, "one").spec.process_pages() == [(16384, 1638, 6553, 0)] * 2
+
+
+def test_settings_as_the_kernel_shows_them(tmp_path):
+    put_ksm(tmp_path, advisor_mode="none [scan-time]", pages_to_scan="500")
+    spec = read_ksm_run(tmp_path, "one").spec
+    assert (spec.advisor_mode, spec.pages_to_scan) == ("scan-time", 500)
+
+
 def test_columns_may_come_in_any_order_with_others_and_windows_line_ends(tmp_path):
     rows = [line.split(",") for line in KSM_CSV.split()]
     mixed = "\r\n".join(";".join([row[2], "x", row[0], row[3], row[1]]) for row in rows)
@@ -90,7 +147,9 @@ def test_broken_ksm_tables_are_refused_with_their_place(tmp_path, table, message
     [
         ("{", "line 1: is not JSON"),
         ("[]", "is not a JSON object"),
-        ('{"procs": 0}', "procs: input should be greater than 0; mib: field required"),
+        ('{"procs": 0}', "procs: input should be greater than 0; mib: field required; zero: field required"),
+        (json.dumps(KSM_JSON | {"advisor_mode": "fast"}), "advisor_mode: input should be 'none' or 'scan-time'"),
+        (json.dumps(KSM_JSON | {"ready": ["pages=9 zero=5 common=5 volatile=0"] * 2}), "more than all pages"),
         (json.dumps(KSM_JSON | {"zero": 0.7}), "zero, common and volatile add up to more than 1"),
     ],
 )
@@ -107,10 +166,21 @@ def test_swap_runs(tmp_path):
     assert (uniform.name, uniform.distribution, uniform.alpha, uniform.limit_fraction) == ("a", "uniform", 0.0, 0.8)
     assert (zipf.distribution, zipf.alpha) == ("zipf", 1.0)
     assert np.isnan(zipf.resident_fraction)
-    assert np.isnan(zipf.write_fraction)
     expected = swap_expectations([uniform, zipf])
     assert expected["miss_a"].is_met_by(0.2199)
     assert not expected["miss_a"].is_met_by(0.2201)
+
+
+def test_a_swap_row_names_what_is_not_modelled(tmp_path):
+    put(
+        tmp_path / "host_swap_miss.csv",
+        "W,dist,frac,miss_measured,pc,resident_frac\n64,u,0.8,0.2,3,0.7\n64,u,0.8,0.2,0,0.8\n",
+    )
+    first, second = (item.note for item in swap_expectations(read_swap_runs(tmp_path)).values())
+    assert first == (
+        "swap read-ahead of 8 pages is not modelled; 70.0% of the working set was in memory, the limit is 80.0% of it"
+    )
+    assert second == ""
 
 
 def test_swap_runs_without_or_with_equal_tags_get_names_of_their_own(tmp_path):
@@ -150,6 +220,46 @@ def test_a_knee_needs_misses():
     assert find_knee_mib(np.array([2.0, 1.0]), np.array([0.5, 0.6])) == 2.0
 
 
+def test_host_misses_are_worked_out_of_rates(tmp_path):
+    put(
+        tmp_path / "summary.csv",
+        "run,mode,W,level,host_majflt_per_s,acc_s_median\nh,hostswap,64,64,0,9000\nh,hostswap,64,32,500,1000\n",
+    )
+    (run,) = read_balloon_runs(tmp_path)
+    assert run.miss_ratio.tolist() == [0, 0.5]
+    note = balloon_expectations(run)["miss_32"].note
+    assert "guest_free is not recorded" in note
+    assert "faults of the whole VM process" in note
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("g,balloon,512,600,0", "g,balloon,512,-1,0", "line 3, column level: -1 makes no sense"),
+        (
+            "g,balloon,512,500,0.1",
+            "g,balloon,512,500,10",
+            "line 4, column guest_miss: 10 makes no sense; expected 0 to 1",
+        ),
+        ("g,balloon,512,500,0.1", "g,balloon,0,500,0.1", "line 4, column W: 0 makes no sense"),
+    ],
+)
+def test_balloon_values_out_of_range_are_refused(tmp_path, old, new, message):
+    put(tmp_path / "summary.csv", BALLOON_CSV.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        read_balloon_runs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("dist", "message"),
+    [("q,", '"q" is no distribution'), ("z,", "column alpha: is empty"), ("zipf,9", "9 makes no sense")],
+)
+def test_a_law_of_references_must_be_known(tmp_path, dist, message):
+    put(tmp_path / "summary.csv", f"run,dist,alpha,W,level,guest_miss\ng,{dist},64,64,0\n")
+    with pytest.raises(InputError, match=message):
+        read_balloon_runs(tmp_path)
+
+
 def test_an_unknown_mode_is_refused(tmp_path):
     put(tmp_path / "summary.csv", BALLOON_CSV.replace("hostswap", "magic"))
     with pytest.raises(InputError, match='line 6, column mode: "magic" is not known'):
@@ -178,6 +288,27 @@ def test_page_ids_are_counted_by_hand(tmp_path):
     assert found["duplicates_2mib_unsalted"] == 1
 
 
+def test_guests_of_unequal_size_written_by_pandas_are_whole_numbers(tmp_path):
+    frame = pd.DataFrame({"a": [0, 5, 5], "b": [5, np.nan, np.nan], "c": [0.5, 1, 2]}, index=[3, 4, 5])
+    path = tmp_path / "page_ids_p.parquet"
+    frame.to_parquet(path)
+    guests = read_page_ids(path)
+    assert {name: frames.tolist() for name, frames in guests.items()} == {"a": [0, 5, 5], "b": [5]}
+    assert f"{path}, column c is left out: it holds no whole numbers" in find_runs(tmp_path, "x").notes
+
+
+def test_a_broken_run_does_not_stop_the_others(tmp_path):
+    put_ksm(tmp_path / "ksm")
+    put_ksm(tmp_path / "ksm", "bad", "t,pages_shared\n")
+    put(tmp_path / "swap" / "host_swap_miss.csv", SWAP_CSV)
+    put(tmp_path / "balloon" / "summary.csv", "run\n")
+    put(tmp_path / "page_ids_x.parquet", "not parquet")
+    found = find_runs(tmp_path, "m")
+    assert [target.name for target in found.targets] == ["m/ksm/one", "m/swap"]
+    places = [str(problem).removeprefix(f"{tmp_path}/").split(":")[0] for problem in found.problems]
+    assert places == ["ksm/bad.csv, line 1", "balloon/summary.csv, line 1", "page_ids_x.parquet"]
+
+
 def test_broken_page_ids_are_refused(tmp_path):
     with pytest.raises(InputError, match="has no column of whole numbers"):
         read_page_ids(put_page_ids(tmp_path / "a.parquet", name=["x"]))
@@ -190,6 +321,7 @@ def test_broken_page_ids_are_refused(tmp_path):
 def test_a_folder_is_read_whole_in_part_or_by_its_mechanism(tmp_path):
     put_ksm(tmp_path / "ksm")
     put(tmp_path / "ksm" / "cost.csv", "case,n\nx,1\n")
+    put(tmp_path / "ksm" / "half.csv", KSM_CSV)
     put(tmp_path / "swap" / "histogram.csv", "bin,count\n1,1\n")
     put(tmp_path / "balloon" / "summary.csv", BALLOON_CSV)
     put_page_ids(tmp_path / "page_ids_mine.parquet", g=[0, 0, 1])
@@ -199,7 +331,8 @@ def test_a_folder_is_read_whole_in_part_or_by_its_mechanism(tmp_path):
     assert {target.kind for target in found.targets} == {"real kernel"}
     assert [note.removeprefix(f"{tmp_path}/") for note in found.notes] == [
         "swap is left out: it has no host_swap_miss.csv",
-        "ksm/cost.csv is left out: cost.json is missing",
+        "ksm/cost.csv is left out: it has no counters of KSM",
+        "ksm/half.csv is left out: half.json is missing",
     ]
     assert [target.name for target in find_runs(tmp_path / "ksm", "k").targets] == ["k/ksm/one"]
 
