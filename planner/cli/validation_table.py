@@ -9,13 +9,20 @@ from rich.text import Text
 
 from planner.validation.base import Target
 from planner.validation.run import Outcome, Row
-from planner.validation.wording import describe_tolerance, describe_value, missed_line, outdated_lines, summary_lines
+from planner.validation.wording import (
+    describe_tolerance,
+    describe_value,
+    missed_line,
+    outdated_lines,
+    remarks,
+    summary_lines,
+)
 
 _NARROWEST, _WIDEST = 18, 40
-_WIDTHS = (14, 10, 12, 4, 10)
+_WIDTHS = (14, 10, 13, 5, 6)
 _JUSTIFY: tuple[Literal["left", "right"], ...] = ("right", "right", "right", "left", "left")
 _FIXED = sum(_WIDTHS) + 2 * (1 + len(_WIDTHS))
-_GROUP_COLUMN = {"evidence": "predicted", "calibrated": "calibrated", "shown": "shown only"}
+_GROUP_COLUMN = {"evidence": "", "calibrated": "fitted", "shown": "shown"}
 _MARKS = {True: ("pass", "green"), False: ("MISS", "bold red")}
 _KNOWN_MARK = ("known", "red")
 
@@ -23,7 +30,7 @@ _KNOWN_MARK = ("known", "red")
 def print_validation(outcomes: Sequence[Outcome], console: Console) -> None:
     """Print a table per kind of target, what was missed with its reason, and a summary line per group."""
     for kind in dict.fromkeys(outcome.target.kind for outcome in outcomes):
-        head = "expected, ours, tolerance, verdict, predicted or calibrated"
+        head = "expected, ours, tolerance, verdict; fitted values are no evidence"
         console.print(Text(f"{kind.capitalize()}: {head}", style="underline"), soft_wrap=True)
         for outcome in outcomes:
             if outcome.target.kind == kind:
@@ -70,7 +77,7 @@ def _print_target(outcome: Outcome, console: Console) -> None:
     for row in outcome.rows:
         table.add_row(*_cells(row))
     console.print(table)
-    for note in dict.fromkeys(row.note for row in outcome.rows if row.note and not row.counts_as_missed):
+    for note in remarks(outcome.rows):
         console.print(Text(f"  {note}", style="dim"), soft_wrap=True)
 
 

@@ -9,7 +9,7 @@ from planner.report.blocks import Cell, FigureBlock, Section, TableBlock, figure
 from planner.report.html import render_template, write_page
 from planner.report.validation_figures import curves_figure, deviation_figure
 from planner.validation.run import Outcome, Row, count_rows
-from planner.validation.wording import describe_tolerance, describe_value, missed_line
+from planner.validation.wording import describe_tolerance, describe_value, missed_line, remarks
 
 _KINDS = {
     "closed form": ("Closed forms", "Algebra: the model must give what the formula gives."),
@@ -26,7 +26,7 @@ _KINDS = {
 }
 _VERDICTS = {True: ("met", "meets"), False: ("missed", "fails")}
 _KNOWN_VERDICT = ("missed, known", "fails")
-_QUANTITY_COLUMNS = ("quantity", "verdict", "expected", "ours", "tolerance", "note")
+_QUANTITY_COLUMNS = ("quantity", "verdict", "expected", "ours", "tolerance")
 
 
 def render_validation(outcomes: Sequence[Outcome], out: Path, not_read: Sequence[str] = ()) -> None:
@@ -79,16 +79,25 @@ def _sum(counts: dict[str, tuple[int, int]]) -> tuple[int, int]:
 
 
 def _missed_table(rows: Sequence[Row]) -> TableBlock:
+    """List what was missed, a row per target and reason."""
+    reasons: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        reasons.setdefault((row.target.name, row.note), []).append(row)
     return TableBlock(
         "table-missed",
         missed_line(rows),
-        ("target", "quantity", "expected", "ours", "tolerance", "why"),
+        ("target", "missed", "why"),
         tuple(
-            (Cell(row.target.name), Cell(row.quantity), *_numbers(row), Cell(row.note or "not explained yet"))
-            for row in rows
+            (Cell(name), Cell("; ".join(_missed_words(row) for row in found)), Cell(why or "not explained yet"))
+            for (name, why), found in reasons.items()
         ),
-        text_columns=6,
+        text_columns=3,
     )
+
+
+def _missed_words(row: Row) -> str:
+    expected, ours, tolerance = (cell.text for cell in _numbers(row))
+    return f"{row.quantity} {ours} instead of {expected} {tolerance}"
 
 
 def _section(kind: str, outcomes: Sequence[Outcome]) -> Section:
@@ -119,15 +128,20 @@ def _figure(outcome: Outcome) -> FigureBlock:
     passed = sum(row.passed for row in rows)
     has_curves = bool(outcome.computed.curves)
     figure = curves_figure(outcome.computed) if has_curves else deviation_figure(rows)
-    how = "" if has_curves else "Difference from the expected value in tolerances; exact ones are 0 or off the scale. "
+    how = "" if has_curves else " Drawn: difference from the expected value in tolerances."
+    notes = "".join(f" {note[0].upper()}{note[1:]}." for note in remarks(rows))
     return FigureBlock(
         id=name,
         title=target.title,
         alt=f"{target.title}: {passed} of {len(rows)} values within tolerance",
-        caption=f"{how}{target.name}: {passed} of {len(rows)} within tolerance.",
+        caption=f"{target.name}: {passed} of {len(rows)} within tolerance.{notes}{how} Source: {target.source}.",
         figure_json=figure_text(figure),
         table=TableBlock(
-            f"table-{name}", target.title, _QUANTITY_COLUMNS, tuple(_row_cells(row) for row in rows), text_columns=2
+            f"table-{name}",
+            target.title,
+            _QUANTITY_COLUMNS,
+            tuple(_row_cells(row) for row in rows),
+            text_columns=2,
         ),
     )
 
@@ -135,7 +149,7 @@ def _figure(outcome: Outcome) -> FigureBlock:
 def _row_cells(row: Row) -> tuple[Cell, ...]:
     word, style = _KNOWN_VERDICT if row.is_known_miss else _VERDICTS[row.passed]
     calibrated = ", calibrated" if row.expected.is_calibrated else ""
-    return Cell(row.quantity), Cell(word + calibrated, style=style), *_numbers(row), Cell(row.note)
+    return Cell(row.quantity), Cell(word + calibrated, style=style), *_numbers(row)
 
 
 def _numbers(row: Row) -> tuple[Cell, ...]:

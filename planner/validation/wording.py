@@ -50,6 +50,11 @@ def missed_line(rows: Sequence[Row]) -> str:
     return f"{len(missed)} missed: {known} known and explained, {len(missed) - known} not"
 
 
+def remarks(rows: Sequence[Row]) -> list[str]:
+    """List what is said of rows that are not missed, each remark once."""
+    return list(dict.fromkeys(row.note for row in rows if row.note and not row.counts_as_missed))
+
+
 def outdated_lines(rows: Sequence[Row]) -> list[str]:
     """Name the rows that are met though they are marked as known misses."""
     return [

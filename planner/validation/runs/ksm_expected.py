@@ -23,9 +23,13 @@ def ksm_expectations(run: KsmRun) -> dict[str, Expected]:
     The largest value, not the last: a run may have been recorded until after its processes ended. The time is not known
     better than the samples lie apart, and not at all where most was shared when the recording began.
     """
-    note = "; ".join(_remarks(run))
     found = {
-        name: Expected(float(run.series[name].max()), relative=COUNTER_TOLERANCE, unit="pages", note=note)
+        name: Expected(
+            float(run.series[name].max()),
+            relative=COUNTER_TOLERANCE,
+            unit="pages",
+            note="; ".join([*_remarks(run), *(_unshared_remarks(run) if name == "pages_unshared" else [])]),
+        )
         for name in _EXPECTED
         if name in run.series
     }
@@ -49,15 +53,16 @@ def _remarks(run: KsmRun) -> list[str]:
         found.append(f"{' and '.join(missing)} not noted: the kernel's default")
     if not spec.merge_across_nodes:
         found.append("merge_across_nodes 0: on which node the pages lay is not noted, replayed as one node")
-    if spec.volatile and spec.rewrite_per_s * float(run.t_s[-1]) < _SELDOM * (1.0 + _n_passes(run)):
-        found.append("pages rewritten about once a pass: how many look unchanged depends on the phase of both")
     if any(run.spec.base.get(name) for name in _SHARED_AT_START):
         found.append("pages were shared before the run began: taken off, as if they had stayed so")
     return found
 
 
-def _n_passes(run: KsmRun) -> float:
-    return float(run.series["full_scans"][-1]) if "full_scans" in run.series else 0.0
+def _unshared_remarks(run: KsmRun) -> list[str]:
+    n_passes = 1.0 + (float(run.series["full_scans"][-1]) if "full_scans" in run.series else 0.0)
+    if run.spec.volatile and run.spec.rewrite_per_s * float(run.t_s[-1]) < _SELDOM * n_passes:
+        return ["pages rewritten about once a pass: how many look unchanged depends on the phase of both"]
+    return []
 
 
 def _time_remarks(run: KsmRun) -> list[str]:
