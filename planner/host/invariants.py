@@ -6,6 +6,7 @@ import numpy as np
 
 from planner.kernels import sharing_state, state
 from planner.kernels.frames import EFFECTIVE_CLASS, IS_HELD
+from planner.kernels.sharing_groups import GROUP_BITS
 
 _RUN_PAGES = 1 << 20
 
@@ -25,6 +26,7 @@ def find_violation(stack: state.Stack) -> str | None:
         or _find_bound_violation(stack, counts)
         or _find_pool_violation(stack, counts)
         or _find_mapping_violation(stack)
+        or _find_group_violation(stack)
     )
 
 
@@ -155,4 +157,13 @@ def _find_mapping_violation(stack: state.Stack) -> str | None:
             return "a shared, compressed or swapped page lies in a block mapped large"
     if not np.array_equal(small, vms.small):
         return "granted pages in small blocks are miscounted"
+    return None
+
+
+def _find_group_violation(stack: state.Stack) -> str | None:
+    for _, rows in _runs(stack):
+        to_share = (stack.pages.host_class[rows] == state.PRIVATE) & (stack.pages.content[rows] != state.NO_CONTENT)
+        groups = (rows.start + np.flatnonzero(to_share)) >> GROUP_BITS
+        if not stack.sharing.is_open[groups].all():
+            return "page sharing: a page that could be shared lies in a group that is marked as having none"
     return None

@@ -10,12 +10,14 @@ from planner.host.pages import FleetPages
 from planner.host.problem import HostProblem
 from planner.kernels import sharing_state, state
 from planner.kernels.contents import number_contents
+from planner.kernels.sharing_groups import GROUP_BITS
 from planner.units import PAGE_BYTES
 from planner.workload.overhead import sharing_table_bytes
 
 _HZ_PER_GHZ = 1e9
 _NS_PER_S = 1e9
 _NS_PER_MS = 1_000_000
+_LOOKS_AT_ONCE = 512
 _YIELD_NS = 1000  # a scanner without pause still gives way to others: the time of a context switch
 
 
@@ -161,6 +163,8 @@ def build_sharing_arrays(
         cost_ns=np.array([round(seconds * _NS_PER_S) for seconds in costs], dtype=np.int64),
         on_tick=np.full(n_vms, -1, dtype=np.int64),
         scan_end=np.zeros(n_vms, dtype=np.int64),
+        is_open=np.ones((n_pages >> GROUP_BITS) + 1, dtype=np.uint8),
+        looks=int32(_LOOKS_AT_ONCE),
         item=np.zeros(by_page, dtype=np.uint8),
         age=np.zeros(by_page, dtype=np.uint8),
         skips=np.zeros(by_page, dtype=np.uint8),

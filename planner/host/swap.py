@@ -13,6 +13,8 @@ _HUGE_UNITS = 12
 """Pages above 12/16 take a whole one in zsmalloc: it stores objects of more than 3264 bytes of 4096 (with zspages of
 four pages) by themselves. Linux, mm/zsmalloc.c."""
 
+_QUARTER, _HALF = state.UNITS_PER_PAGE // 4, state.UNITS_PER_PAGE // 2
+
 _DIRECT_BATCH_PAGES = 32
 """Pages that a fault reclaims itself at once: SWAP_CLUSTER_MAX of Linux, include/linux/swap.h."""
 
@@ -67,6 +69,7 @@ def _build_limits(problem: HostProblem, tick_s: float) -> state.SwapLimits:
         space=_UNLIMITED_PAGES if swap.size_bytes is None else swap.size_bytes // page_bytes,
         pool_cap=int(pool_cap),
         pool_accept=int(pool_cap * compression.accept_fraction),
+        least_units=1 if is_host_wide else _QUARTER,
         is_pool_shared=is_host_wide,
         is_slot_held=is_host_wide,
         is_ram=swap.is_ram,
@@ -95,8 +98,12 @@ def cache_cap_units(problem: HostProblem, n_pages: np.ndarray) -> np.ndarray:
 
 def _slot_units(compressed_units: np.ndarray, is_packed: bool) -> np.ndarray:
     """Return the room a compressed page takes: slots of a quarter and half a page (ESXi), or packed (zsmalloc)."""
+    room = np.arange(state.UNITS_PER_PAGE + 1, dtype=np.uint8)
     if is_packed:
-        return np.where(compressed_units > _HUGE_UNITS, state.UNITS_PER_PAGE, compressed_units).astype(np.uint8)
-    quarter, half = state.UNITS_PER_PAGE // 4, state.UNITS_PER_PAGE // 2
-    slots = np.where(compressed_units <= half, half, state.UNITS_PER_PAGE)
-    return np.where(compressed_units <= quarter, quarter, slots).astype(np.uint8)
+        room[_HUGE_UNITS + 1 :] = state.UNITS_PER_PAGE
+    else:
+        room[: _QUARTER + 1] = _QUARTER
+        room[_QUARTER + 1 : _HALF + 1] = _HALF
+        room[_HALF + 1 :] = state.UNITS_PER_PAGE
+    slots: np.ndarray = room[compressed_units]
+    return slots

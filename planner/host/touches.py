@@ -20,6 +20,8 @@ KEPT_BYTES = 1 << 30
 PIECE_TOUCHES = 1 << 24
 """Touches drawn at once for a host whose touches are not kept: 64 MiB of page numbers."""
 
+_DRAWS_AT_ONCE = 512
+
 
 class VmTouches(NamedTuple):
     """Touches of one VM: `page` int32, by tick `start[t] : start[t + 1]`."""
@@ -172,7 +174,11 @@ class VmProcess:
         self._process = TouchProcess(
             schedule.gap, build_exponential_table(), schedule.clock_unit[v], law.drift_per_tick
         )
-        self._scratch = TouchScratch(np.empty(self.n_pages, dtype=np.uint32), np.empty(self.n_pages, dtype=np.int32))
+        self._scratch = TouchScratch(
+            due=np.empty(self.n_pages, dtype=np.uint32),
+            rank=np.empty(self.n_pages, dtype=np.int32),
+            draws=np.empty(_DRAWS_AT_ONCE, dtype=np.uint32),
+        )
 
     def draw(self, ticks: tuple[int, int], count: int, page: np.ndarray, start: np.ndarray) -> np.ndarray:
         """Append the touches of a run of ticks to `page`, from `count` on, and fill `start`.

@@ -58,8 +58,18 @@ class FirstKeys(NamedTuple):
 @small_kernel
 def draw_stratified(vm_key, page, purpose):
     """Draw a 32-bit number for a page: uniform, and each 64th of the range once among 64 neighbouring pages."""
+    return _draw_in_group(vm_key, page, purpose, _order_of(vm_key, page, purpose))
+
+
+@small_kernel
+def _order_of(vm_key, page, purpose):
+    """Draw the order of the 64ths in the group of a page."""
+    return draw_u32(vm_key, page >> _GROUP_BITS, purpose, PURPOSE_STRATUM)
+
+
+@small_kernel
+def _draw_in_group(vm_key, page, purpose, order):
     # Two rounds of multiplying by an odd number and folding are a permutation of 64 places; the group draws it.
-    order = draw_u32(vm_key, page >> _GROUP_BITS, purpose, PURPOSE_STRATUM)
     place = np.uint32(np.uint32(page) & np.uint32(_GROUP - 1))
     for shift in (np.uint32(0), np.uint32(13)):
         bits = np.uint32(order >> shift)
@@ -74,10 +84,12 @@ def draw_stratified(vm_key, page, purpose):
 def count_contents(vm_key, n_pages, kinds):
     """Count a VM's pages that are duplicated within it, and those common to its image."""
     n_self, n_image = 0, 0
-    for page in range(n_pages):
-        draw = float(draw_stratified(vm_key, page, PURPOSE_CONTENT))
-        n_self += kinds.zero_below <= draw < kinds.self_below
-        n_image += kinds.self_below <= draw < kinds.image_below
+    for first in range(0, n_pages, _GROUP):
+        order = _order_of(vm_key, first, PURPOSE_CONTENT)
+        for page in range(first, min(first + _GROUP, n_pages)):
+            draw = float(_draw_in_group(vm_key, page, PURPOSE_CONTENT, order))
+            n_self += kinds.zero_below <= draw < kinds.self_below
+            n_image += kinds.self_below <= draw < kinds.image_below
     return n_self, n_image
 
 
@@ -95,32 +107,53 @@ def fill_pages(vm_key, kinds, first, content_key, guest_class, compressed_units)
         NO_CONTENT for content of one page alone, ZERO_KEY, or the key of a content that several pages hold.
     guest_class, compressed_units : uint8 array, shape (n_pages,)
     """
-    n_self, n_image = 0, 0
-    for page in range(content_key.size):
-        draw = float(draw_stratified(vm_key, page, PURPOSE_CONTENT))
-        content_key[page] = NO_CONTENT
-        if draw < kinds.zero_below:
-            content_key[page] = ZERO_KEY
-        elif draw < kinds.self_below:
-            # The first content has a copy more: then what sharing saves among the first pages of a VM, however many
-            # are granted, is right on average. Without it a sample loses a third of a page in every VM.
-            content_key[page] = first.own + max(0, n_self - 1) // SELF_SHARED_COPIES
-            n_self += 1
-        elif draw < kinds.image_below and first.has_image:
-            content_key[page] = first.image + n_image
-            n_image += 1
-        guest = float(draw_stratified(vm_key, page, PURPOSE_GUEST))
-        guest_class[page] = GUEST_ANON
-        if guest < kinds.free_below:
-            guest_class[page] = GUEST_FREE
-        elif guest < kinds.cache_below:
-            guest_class[page] = GUEST_CACHE
-        elif guest < kinds.kernel_below:
-            guest_class[page] = GUEST_KERNEL
-        elif guest < kinds.dirty_below:
-            guest_class[page] = GUEST_DIRTY
-        compress = float(draw_stratified(vm_key, page, PURPOSE_COMPRESS))
-        compressed_units[page] = _compressed_units(compress, kinds.quarter_below, kinds.half_below)
+    _fill_contents(vm_key, kinds, first, content_key)
+    _fill_guest_classes(vm_key, kinds, guest_class)
+    _fill_sizes(vm_key, kinds, compressed_units)
+
+
+@kernel
+def _fill_contents(vm_key, kinds, first, content_key):
+    n_self, n_image, n_pages = 0, 0, content_key.size
+    for begin in range(0, n_pages, _GROUP):
+        order = _order_of(vm_key, begin, PURPOSE_CONTENT)
+        for page in range(begin, min(begin + _GROUP, n_pages)):
+            draw = float(_draw_in_group(vm_key, page, PURPOSE_CONTENT, order))
+            content_key[page] = NO_CONTENT
+            if draw < kinds.zero_below:
+                content_key[page] = ZERO_KEY
+            elif draw < kinds.self_below:
+                # The first content has a copy more: then what sharing saves among the first pages of a VM, however many
+                # are granted, is right on average. Without it a sample loses a third of a page in every VM.
+                content_key[page] = first.own + max(0, n_self - 1) // SELF_SHARED_COPIES
+                n_self += 1
+            elif draw < kinds.image_below and first.has_image:
+                content_key[page] = first.image + n_image
+                n_image += 1
+
+
+@kernel
+def _fill_guest_classes(vm_key, kinds, guest_class):
+    n_pages = guest_class.size
+    for begin in range(0, n_pages, _GROUP):
+        order = _order_of(vm_key, begin, PURPOSE_GUEST)
+        for page in range(begin, min(begin + _GROUP, n_pages)):
+            guest = float(_draw_in_group(vm_key, page, PURPOSE_GUEST, order))
+            # Values are chosen, not branched to: draws are random, and a branch would be guessed wrong.
+            late = GUEST_DIRTY if guest < kinds.dirty_below else GUEST_ANON
+            late = GUEST_KERNEL if guest < kinds.kernel_below else late
+            late = GUEST_CACHE if guest < kinds.cache_below else late
+            guest_class[page] = GUEST_FREE if guest < kinds.free_below else late
+
+
+@kernel
+def _fill_sizes(vm_key, kinds, compressed_units):
+    n_pages = compressed_units.size
+    for begin in range(0, n_pages, _GROUP):
+        order = _order_of(vm_key, begin, PURPOSE_COMPRESS)
+        for page in range(begin, min(begin + _GROUP, n_pages)):
+            draw = float(_draw_in_group(vm_key, page, PURPOSE_COMPRESS, order))
+            compressed_units[page] = _compressed_units(draw, kinds.quarter_below, kinds.half_below)
 
 
 @small_kernel

@@ -15,6 +15,7 @@ from planner.kernels.guest import boot_guest, make_room, use_pages
 from planner.kernels.outage import may_power_on
 from planner.kernels.reclaim import reclaim_now
 from planner.kernels.sharing import mark_changed, touch_unique, write_page
+from planner.kernels.sharing_groups import open_group
 from planner.kernels.state import (
     BALLOONED,
     COMPRESSED,
@@ -115,6 +116,7 @@ def _grow(stack, v, before, granted, tick):
             _write(stack, v, i, tick)
             if pages.host_class[i] == PRIVATE:
                 pages.content[i] = pages.home_content[i]
+                open_group(stack, i)
         else:
             _back_page(stack, v, i, tick, True)
         if stack.swap.down_tick[v] == tick:

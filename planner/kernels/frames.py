@@ -12,6 +12,7 @@ from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.draws import PURPOSE_BLOCK, draw_u32
 from planner.kernels.pool import enter_pool, leave_pool
 from planner.kernels.sharing_frames import join_frame, leave_frame
+from planner.kernels.sharing_groups import open_group
 from planner.kernels.state import (
     COMPRESSED,
     GUEST_FREE,
@@ -69,6 +70,7 @@ def move_page(stack, v, i, new_class):
 
     if new_class == PRIVATE:
         totals[TOTAL_PRIVATE] += 1
+        open_group(stack, i)
     elif new_class == SHARED:
         join_frame(stack, i)
     elif new_class == COMPRESSED:

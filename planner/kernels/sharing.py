@@ -7,6 +7,7 @@ from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.draws import PURPOSE_PRIVATE_WRITE, PURPOSE_RETURN, draw_u32
 from planner.kernels.frames import move_page
 from planner.kernels.sharing_esx import step_esx
+from planner.kernels.sharing_groups import open_group
 from planner.kernels.sharing_ksm import step_ksm
 from planner.kernels.sharing_state import CHANGED
 from planner.kernels.state import (
@@ -64,6 +65,7 @@ def touch_unique(stack, v, i, tick):
     may_return &= pages.home_content[i] != NO_CONTENT
     if may_return and int(draw_u32(key, offset, tick, PURPOSE_RETURN)) < knobs.return_below:
         pages.content[i] = pages.home_content[i]
+        open_group(stack, i)
         return
     if int(draw_u32(key, offset, 0, PURPOSE_PRIVATE_WRITE)) < knobs.private_write_below:
         mark_changed(stack, i)

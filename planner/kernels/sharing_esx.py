@@ -10,6 +10,7 @@ import math
 from planner.kernels.compiled import kernel
 from planner.kernels.draws import PURPOSE_HASHED, PURPOSE_HASHED_FIRST, PURPOSE_SCAN, draw_below, draw_u32
 from planner.kernels.frames import break_block, free_frames, move_page, vm_of
+from planner.kernels.sharing_groups import close_groups, keep_to_share
 from planner.kernels.sharing_state import (
     SCAN_CPU_NS,
     SCAN_IS_BREAKING,
@@ -109,7 +110,6 @@ def step_esx(stack, tick):
     effect until then, so it is not played.
     """
     vms, sharing = stack.vms, stack.sharing
-    host_class, content = stack.pages.host_class, stack.pages.content
     may_break = free_frames(stack) < stack.knobs.break_below
     scanned = 0
     for v in range(vms.key.size):
@@ -119,14 +119,24 @@ def step_esx(stack, tick):
         rate = vms.scan_per_tick[v]
         budget = int(math.floor(rate * (tick + 1)) - math.floor(rate * tick))
         scanned += budget
-        if vms.small[v] == 0 and not may_break:
-            continue
-        for n in range(budget):
-            offset = draw_below(vms.key[v], n, tick, PURPOSE_SCAN, granted)
-            i = vms.start[v] + offset
-            if host_class[i] == PRIVATE and content[i] != NO_CONTENT:
-                block = stack.host.block_start[v] + offset // stack.knobs.pages_per_block
-                if may_break or stack.host.is_small[block] == 1:
-                    try_share(stack, v, i)
+        is_any = vms.small[v] > 0 or may_break
+        if is_any and close_groups(stack, vms.start[v], vms.start[v] + granted) > 0:
+            _look(stack, v, budget, tick, may_break)
     sharing.counters[SCAN_SCANNED] += scanned
     sharing.counters[SCAN_CPU_NS] += scanned * sharing.cost_ns[VISIT_CHECKSUM] * stack.knobs.sharing.page_scale
+
+
+@kernel
+def _look(stack, v, budget, tick, may_break):
+    """Look at `budget` random pages of VM `v`."""
+    # First where to look, then looking: places drawn in a loop of their own are drawn several at a time.
+    looks, key, first, granted = stack.sharing.looks, stack.vms.key[v], stack.vms.start[v], stack.vms.granted[v]
+    is_small, first_block, per_block = stack.host.is_small, stack.host.block_start[v], stack.knobs.pages_per_block
+    for begin in range(0, budget, looks.size):
+        n_looks = min(looks.size, budget - begin)
+        for n in range(n_looks):
+            looks[n] = draw_below(key, begin + n, tick, PURPOSE_SCAN, granted)
+        for n in range(keep_to_share(stack, first, looks, n_looks)):
+            offset = looks[n]
+            if may_break or is_small[first_block + offset // per_block] == 1:
+                try_share(stack, v, first + offset)

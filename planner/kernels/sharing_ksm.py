@@ -8,6 +8,7 @@ from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.frames import break_block, free_frames, move_page, vm_of
 from planner.kernels.sharing_frames import metadata_frames
 from planner.kernels.sharing_nodes import add_node, find_dup, join_node, leave_trees
+from planner.kernels.sharing_runs import RUN_PAGES, visit_run
 from planner.kernels.sharing_state import (
     CHANGED,
     ITEM_NONE,
@@ -65,9 +66,13 @@ def step_ksm(stack, tick):
                 counters[SCAN_VM] = 0
                 _end_pass(stack)
             continue
-        counters[SCAN_PAGE] = offset + 1
         counters[SCAN_PASS_IS_EMPTY] = 0
         i = vms.start[v] + offset
+        is_run = offset % RUN_PAGES == 0 and offset + RUN_PAGES <= max(vms.granted[v], sharing.scan_end[v])
+        if is_run and visit_run(pages, sharing, knobs, i):
+            counters[SCAN_PAGE] = offset + RUN_PAGES
+            continue
+        counters[SCAN_PAGE] = offset + 1
         visit = _visit_quickly(pages, sharing, knobs, i)
         _pay(sharing, knobs, visit if visit >= 0 else _visit(stack, v, i))
 

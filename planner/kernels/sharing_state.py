@@ -86,6 +86,9 @@ class SharingArrays(NamedTuple):
     on_tick: np.ndarray  # int64, shape (n_vms,), tick of the VM's power-on; -1 = off
     scan_end: np.ndarray  # int64, shape (n_vms,), pages from here on have no items
 
+    is_open: np.ndarray  # uint8, by group of pages: may hold a page to share, see `sharing_groups`
+    looks: np.ndarray  # int32, scratch: pages that the scan looks at, numbered within the VM
+
     item: np.ndarray  # uint8, by page
     age: np.ndarray  # uint8, by page: visits
     skips: np.ndarray  # uint8, by page: visits still to skip

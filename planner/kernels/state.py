@@ -180,6 +180,7 @@ class SwapLimits(NamedTuple):
     space: int  # pages that the swap device holds
     pool_cap: int  # most that the host's pool of compressed pages may take
     pool_accept: int  # a full pool is written back down to this
+    least_units: int  # least room that a compressed page takes
     is_pool_shared: bool  # one pool for the host (zswap, zram), not a cache for each VM (ESXi)
     is_slot_held: bool  # a compressed page keeps its place on the swap device (zswap, zram)
     is_ram: bool  # the swap device is compressed RAM (zram)
@@ -308,6 +309,7 @@ class TouchScratch(NamedTuple):
 
     due: np.ndarray  # uint32, touch clock at which the page is touched next
     rank: np.ndarray  # int32, popularity rank, 0 = hottest
+    draws: np.ndarray  # uint32, any size: draws made at once
 
 
 @by_reference

@@ -76,10 +76,7 @@ def draw_touches(demand, ticks, process, scratch, count, out_page, out_start):
             before = 0
         now = clock[tick]
         count = _append_due(due, before, now, out_page, count)
-        for k in range(out_start[tick], count):
-            i = out_page[k]
-            mean_gap = process.gap[int((rank[i] + 0.5) * strata_per_page)] * process.clock_unit
-            due[i] = due_after(now, draw_u32(demand.key, i, tick, PURPOSE_DUE), mean_gap, process.exponential)
+        _draw_again(demand.key, tick, now, process, scratch, out_page[out_start[tick] : count])
         for i in range(before, granted[tick]):
             rank[i] = i
             mean_gap = process.gap[int((i + 0.5) * strata_per_page)] * process.clock_unit
@@ -109,6 +106,22 @@ def _append_due(due, granted, now, out_page, count):
             out_page[count] = i
             count += 1
     return count
+
+
+@kernel
+def _draw_again(key, tick, now, process, scratch, touched):
+    """Draw when each of the touched pages is touched next."""
+    due, rank, draws = scratch.due, scratch.rank, scratch.draws
+    strata_per_page = N_STRATA / rank.size
+    # First the draws, then what follows from them: draws in a loop of their own are made several at a time.
+    for begin in range(0, touched.size, draws.size):
+        n_drawn = min(draws.size, touched.size - begin)
+        for n in range(n_drawn):
+            draws[n] = draw_u32(key, touched[begin + n], tick, PURPOSE_DUE)
+        for n in range(n_drawn):
+            i = touched[begin + n]
+            mean_gap = process.gap[int((rank[i] + 0.5) * strata_per_page)] * process.clock_unit
+            due[i] = due_after(now, draws[n], mean_gap, process.exponential)
 
 
 @kernel

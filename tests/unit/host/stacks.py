@@ -20,6 +20,7 @@ DEFAULT_LIMITS = {
     "space": 1 << 40,
     "pool_cap": 0,
     "pool_accept": 0,
+    "least_units": 1,
     "is_pool_shared": False,
     "is_slot_held": False,
     "is_ram": False,
