@@ -12,6 +12,7 @@ import numpy as np
 from planner.config.cpu import CpuSpec
 from planner.errors import InvariantError
 from planner.host.hardware import tlb_geometry, walker_geometry
+from planner.host.layout import Layout, build_layout, first_active, place_pages
 from planner.kernels.radix import DONE, LEAF_2M, LEAF_4K, USED, Radix, build_radix, clear_radix, map_pages
 from planner.kernels.tlb import Tlb, build_tlb
 from planner.kernels.visits import build_head_weights, draw_visits, place_visits
@@ -44,6 +45,8 @@ class StreamAssumptions(NamedTuple):
         Upper bound of the exponent of the law of page visits.
     guest_levels, host_levels : int
         Levels of the guest's and of the host's table, 4 or 5.
+    active_share : float
+        Active ÷ granted memory: how far apart active pages lie. 1: all memory is active, as of one program.
     is_scattered : bool
         Whether popular pages lie anywhere in memory, or next to one another by popularity.
     """
@@ -53,7 +56,12 @@ class StreamAssumptions(NamedTuple):
     steepest_alpha: float = 0.99
     guest_levels: int = 4
     host_levels: int = 4
+    active_share: float = 1.0
     is_scattered: bool = False
+
+
+HOST_STREAM = StreamAssumptions(active_share=0.05)
+"""Of VMs on hosts. The median VM of a managed-hosting fleet touches 5 % of its granted memory within five minutes."""
 
 
 class Effort(NamedTuple):
@@ -99,6 +107,7 @@ class Bench(NamedTuple):
     seed: int
     assumptions: StreamAssumptions
     effort: Effort
+    layout: Layout
     guest: Radix
     host: Radix
     tlb: Tlb
@@ -106,7 +115,7 @@ class Bench(NamedTuple):
 
 
 def build_bench(cpu: CpuSpec, law_alpha: float, seed: int, assumptions: StreamAssumptions, effort: Effort) -> Bench:
-    """Build the bench of one CPU; `law_alpha` is bounded by `assumptions.steepest_alpha`."""
+    """Build the bench of one CPU; for visits `law_alpha` is bounded by `assumptions.steepest_alpha`."""
     # Each sampled page adds at most three nodes; memory that is never taken is never backed.
     n_visits = int(effort.reach * cpu.tlb.l2[0]) + cpu.tlb.l2[0] + _n_visits(effort, N_FRACTIONS)
     n_nodes = 3 * n_visits + PAGES_PER_LARGE_PAGE
@@ -114,7 +123,8 @@ def build_bench(cpu: CpuSpec, law_alpha: float, seed: int, assumptions: StreamAs
     host = build_radix(assumptions.host_levels, _HOST_TABLE_HPA, n_nodes)
     alpha = min(law_alpha, assumptions.steepest_alpha)
     walker = build_walker(walker_geometry(cpu, effort.has_whole_llc))
-    return Bench(cpu, alpha, seed, assumptions, effort, guest, host, build_tlb(tlb_geometry(cpu)), walker)
+    layout = build_layout(law_alpha, assumptions.active_share)
+    return Bench(cpu, alpha, seed, assumptions, effort, layout, guest, host, build_tlb(tlb_geometry(cpu)), walker)
 
 
 def _n_visits(effort: Effort, n_mappings: int) -> int:
@@ -139,9 +149,10 @@ def draw_stream(bench: Bench, active_bytes: int, pattern: Pattern, n_mappings: i
     key = np.uint32(stable_hash32(f"translation/{bench.seed}/{pattern.number}"))
     draw_visits(key, _PURPOSE_VISIT, head, bench.alpha, n_pages, visits)
     past = _recency_order(visits[: effort.n_past], n_pages, bench)
-    addresses = np.concatenate([past, visits[effort.n_past :]])
+    ranks = np.concatenate([past, visits[effort.n_past :]])
     if bench.assumptions.is_scattered:
-        addresses = addresses * _scatter_step(n_pages) % n_pages
+        ranks = ranks * _scatter_step(n_pages) % n_pages
+    addresses = place_pages(bench.layout, ranks, n_pages)
     place_visits(key, _PURPOSE_LINE, addresses)
     first_end = past.size + effort.n_warm_up + effort.n_measured
     ends = first_end + (effort.n_again + effort.n_measured) * np.arange(n_mappings - 1)
@@ -157,7 +168,7 @@ def _scatter_step(n_pages: int) -> int:
 
 
 def _recency_order(past: np.ndarray, n_pages: int, bench: Bench) -> np.ndarray:
-    """Return the pages that fill TLB and caches as the past visits leave them, least recent first.
+    """Return the ranks of the pages that fill TLB and caches as the past visits leave them, least recent first.
 
     LRU remembers the order of last visits only, so a long past costs little. Pages and blocks that it did not reach
     are taken as older, the less popular the older.
@@ -167,10 +178,12 @@ def _recency_order(past: np.ndarray, n_pages: int, bench: Bench) -> np.ndarray:
     l2_entries = bench.cpu.tlb.l2[0]
     wanted = int(l2_entries * bench.effort.reach)
     older = np.setdiff1d(np.arange(min(n_pages, wanted)), visited)[::-1]
-    pages = np.concatenate([older, visited])[-wanted:]
-    n_blocks = min(-(-n_pages // PAGES_PER_LARGE_PAGE), l2_entries)
-    blocks = np.setdiff1d(np.arange(n_blocks), pages // PAGES_PER_LARGE_PAGE)[::-1]
-    return np.concatenate([blocks * PAGES_PER_LARGE_PAGE, pages])
+    ranks = np.concatenate([older, visited])[-wanted:]
+    last_place = place_pages(bench.layout, np.array([n_pages - 1]), n_pages)[0]
+    n_blocks = min(int(last_place) // PAGES_PER_LARGE_PAGE + 1, l2_entries)
+    reached = place_pages(bench.layout, ranks, n_pages) // PAGES_PER_LARGE_PAGE
+    blocks = np.setdiff1d(np.arange(n_blocks), reached)[::-1]
+    return np.concatenate([first_active(bench.layout, blocks * PAGES_PER_LARGE_PAGE, n_pages), ranks])
 
 
 def map_guest(bench: Bench, pages: np.ndarray, pattern: Pattern) -> None:

@@ -15,7 +15,7 @@ from planner.host.costs import build_costs
 from planner.host.invariants import find_violation
 from planner.host.pages import Compressible, DrawnPages, FleetPages, PageSource
 from planner.host.problem import HostProblem, HostResult
-from planner.host.reference_stream import StreamAssumptions
+from planner.host.reference_stream import HOST_STREAM
 from planner.host.results import build_out, host_row, slowdown_edges, timeline_bytes, vm_rows
 from planner.host.touches import CalmTicks, TouchLaw, TouchStore, TouchStream
 from planner.host.translation import build_translation_table
@@ -182,12 +182,8 @@ class HostSim:
         return DrawnPages(self._source.vms, keys, n_pages, workload, compressible)
 
 
+@lru_cache(16)
 def translation_table(cpu: str, tail: str, page_tables: PageTableSpec = FOUR_LEVELS) -> OverheadTable:
     """Return what translation costs on `cpu` under the popularity law of `tail`, measured once per process."""
-    return _translation_table(cpu, min(load_law(tail).alpha, StreamAssumptions().steepest_alpha), page_tables)
-
-
-@lru_cache(16)
-def _translation_table(cpu: str, alpha: float, page_tables: PageTableSpec) -> OverheadTable:
-    assumptions = StreamAssumptions(guest_levels=page_tables.guest_levels, host_levels=page_tables.host_levels)
-    return build_translation_table(load_cpu(cpu), alpha, seed=0, assumptions=assumptions).arrays
+    levels = HOST_STREAM._replace(guest_levels=page_tables.guest_levels, host_levels=page_tables.host_levels)
+    return build_translation_table(load_cpu(cpu), load_law(tail).alpha, seed=0, assumptions=levels).arrays

@@ -15,6 +15,7 @@ from planner.config.cpu import CpuSpec
 from planner.errors import InvariantError
 from planner.host.reference_stream import (
     HOST_STEP,
+    HOST_STREAM,
     Bench,
     Effort,
     Pattern,
@@ -34,7 +35,7 @@ from planner.kernels.walk import FAULT, N_RUN_COLUMNS, OUTCOME, TALLY, NestedSpa
 from planner.kernels.walk_caches import CYCLES, FROM_L1, LAST_CYCLES, N_TALLY, REFERENCES, flush_walker
 from planner.units import LARGE_PAGE_BYTES, PAGE_BYTES, PAGES_PER_LARGE_PAGE
 
-ACTIVE_LOG2_BYTES = (22, 24, 26, 27, 28, 30, 32, 35, 39)
+ACTIVE_LOG2_BYTES = (22, 23, 24, 26, 27, 28, 30, 34, 39)
 """Rows of the table: 4 MiB to 512 GiB of active memory, closer where it grows out of the TLB's reach."""
 
 SMALL_FRACTIONS = (0.0, 1.0)
@@ -104,18 +105,18 @@ def build_translation_table(
     cpu : CpuSpec
         TLBs, caches and their latencies.
     law_alpha : float
-        Exponent of the popularity law. The law is fitted to minutes; taken down to single references, an exponent
-        above 1 would put most of them on one page, so `steepest_alpha` bounds it.
+        Exponent of the popularity law: it says where active memory lies. The law is fitted to minutes; taken down to
+        single references, an exponent above 1 would put most of them on one page, so `steepest_alpha` bounds it there.
     seed : int
         Root seed; same arguments, same bytes.
     assumptions : StreamAssumptions, optional
-        How VMs reference memory; None for the defaults.
+        How VMs reference memory; None for `HOST_STREAM`.
 
     Notes
     -----
     Cached; about a second of CPU the first time. The arrays are read-only.
     """
-    bench = build_bench(cpu, law_alpha, seed, assumptions or StreamAssumptions(), TABLE_EFFORT)
+    bench = build_bench(cpu, law_alpha, seed, assumptions or HOST_STREAM, TABLE_EFFORT)
     rows = [[m.overhead for m in _measure_size(bench, 1 << log2, SMALL_FRACTIONS)] for log2 in ACTIVE_LOG2_BYTES]
     arrays = OverheadTable(np.array(ACTIVE_LOG2_BYTES, np.float64), np.array(SMALL_FRACTIONS), np.array(rows))
     for array in arrays:

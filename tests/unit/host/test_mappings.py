@@ -7,6 +7,7 @@ reads the same VM's overhead from the table, by active memory and share of small
 """
 
 import numpy as np
+import pytest
 
 from planner.config.catalog import load_cpu
 from planner.config.load import load_hypervisor
@@ -135,12 +136,41 @@ def walked_overhead(stack, v):
     return price_counts(counts, bench.cpu, bench.assumptions).overhead, touched.size * PAGE_BYTES
 
 
-def test_the_table_is_within_35_percent_of_walking_what_the_stack_left():
-    """Measured: the table says 13 to 28 % less than walking, as touched pages lie apart and not side by side."""
-    stack = run_host("esxi-8", 1.5)
-    table = translation_table(CPU, "middle")
+def small_share_of(pages, stack, v):
+    """Share of pages of VM `v` that lie in blocks mapped with 4 KiB pages."""
+    blocks = stack.host.is_small[stack.host.block_start[v] : stack.host.block_start[v + 1]]
+    return float(blocks[pages // PAGES_PER_LARGE_PAGE].mean())
+
+
+@pytest.fixture(scope="module")
+def table():
+    return translation_table(CPU, "middle")
+
+
+@pytest.mark.parametrize(("preset", "ratio"), [("esxi-8", 1.5), ("esxi-8", 1.1), ("kvm", 1.5)])
+def test_the_table_agrees_with_walking_what_the_stack_left_of_broken_hosts(table, preset, ratio):
+    """Measured: -1 to +14 % of walking; 5 to 25 % of these VMs' memory is active, the table assumes 5 %."""
+    stack = run_host(preset, ratio)
     for v in range(N_VMS):
         walked, active_bytes = walked_overhead(stack, v)
         share = stack.vms.small[v] / stack.vms.granted[v]
         assert share > 0.9
-        assert 0.65 < interpolate_overhead(table, float(active_bytes), share) / walked < 1.1
+        assert 0.9 < interpolate_overhead(table, float(active_bytes), share) / walked < 1.2
+
+
+def test_the_table_is_too_high_where_the_broken_blocks_are_the_idle_ones(table):
+    """Linux breaks cold blocks first. With the share of the touched pages the table agrees; it knows the VM's only."""
+    n_partly = 0
+    for ratio in (1.25, 1.1):
+        stack = run_host("kvm", ratio)
+        for v in range(N_VMS):
+            share = stack.vms.small[v] / stack.vms.granted[v]
+            of_touched = small_share_of(touched_pages(stack, v), stack, v)
+            assert of_touched <= share + 0.01
+            if 0.1 < share < 0.9:
+                n_partly += 1
+                walked, active_bytes = walked_overhead(stack, v)
+                known, told = (interpolate_overhead(table, float(active_bytes), s) for s in (share, of_touched))
+                assert 1.1 < known / walked < 2.2
+                assert 0.85 < told / walked < 1.25
+    assert n_partly >= 2
