@@ -136,6 +136,12 @@ def is_leaf(entry, level):
 
 
 @kernel
+def target_of(entry, level, address):
+    """Return what `address` translates to by a leaf of `level`."""
+    return (entry & ADDRESS_MASK) + (address & ((1 << shift_of_level(level)) - 1))
+
+
+@kernel
 def walk_radix(table, address):
     """Translate an address, counting one reference per entry read.
 
@@ -152,8 +158,7 @@ def walk_radix(table, address):
         if (entry & PRESENT) == 0:
             break
         if is_leaf(entry, level):
-            offset = address & ((1 << shift_of_level(level)) - 1)
-            return (entry & ADDRESS_MASK) + offset, level, references
+            return target_of(entry, level, address), level, references
         node = ((entry & ADDRESS_MASK) - table.base) >> PAGE_SHIFT
     return 0, 0, references
 

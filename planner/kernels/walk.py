@@ -29,6 +29,7 @@ from planner.kernels.radix import (
     node_address,
     shift_of_level,
     slot_of,
+    target_of,
     walk_radix,
 )
 from planner.kernels.tlb import MISS, fill_tlb, lookup_tlb
@@ -103,9 +104,22 @@ def build_nested_space(guest: Radix, host: Radix) -> NestedSpace:
         if leaf_level == 0:
             raise ValueError(f"the host does not map the guest's table at {node_address(guest, node):#x}")
         frames[node] = target >> PAGE_SHIFT
-    memory = np.zeros((frames.max() + 1) * ENTRIES_PER_NODE, np.int64)
-    memory.reshape(-1, ENTRIES_PER_NODE)[frames] = guest.entries.reshape(-1, ENTRIES_PER_NODE)[:n_nodes]
-    return NestedSpace(memory, guest.base, guest.levels, host)
+    return NestedSpace(put_nodes(np.zeros(0, np.int64), guest, frames), guest.base, guest.levels, host)
+
+
+def put_nodes(memory: np.ndarray, table: Radix, frames: np.ndarray) -> np.ndarray:
+    """Return a copy of machine memory (int64 array from address 0 on), as large as needed, that holds a table's nodes.
+
+    Parameters
+    ----------
+    frames : int64 array, shape (n_nodes,)
+        Page of the machine for each node of the table.
+    """
+    filled = np.zeros(max(memory.size, int(frames.max() + 1) * ENTRIES_PER_NODE), np.int64)
+    filled[: memory.size] = memory
+    nodes = table.entries.reshape(-1, ENTRIES_PER_NODE)
+    filled.reshape(-1, ENTRIES_PER_NODE)[frames] = nodes[: frames.size]
+    return filled
 
 
 @kernel
@@ -126,6 +140,20 @@ def find_start(walker, pwc, root, levels, address):
 
 
 @kernel
+def read_entry(entries, base, walker, node, address, level):
+    """Read and count the entry of `address` in the node of `level` at address `node`. Changes `walker` in place.
+
+    Parameters
+    ----------
+    entries : int64 array
+        Memory from address `base` on, 8 bytes an entry.
+    """
+    slot = slot_of((node - base) >> PAGE_SHIFT, address, level)
+    count_reference(walker, base + (slot << _ENTRY_SHIFT))
+    return entries[slot]
+
+
+@kernel
 def walk_one(table, walker, pwc, address):
     """Translate an address by one table, through its PWC and the data caches. Changes `walker` in place.
 
@@ -141,14 +169,12 @@ def walk_one(table, walker, pwc, address):
     """
     node, level = find_start(walker, pwc, table.base, table.levels, address)
     while level > 0:
-        slot = slot_of((node - table.base) >> PAGE_SHIFT, address, level)
-        count_reference(walker, table.base + (slot << _ENTRY_SHIFT))
-        entry = table.entries[slot]
+        entry = read_entry(table.entries, table.base, walker, node, address, level)
         if (entry & PRESENT) == 0:
             break
-        node = entry & ADDRESS_MASK
         if is_leaf(entry, level):
-            return node + (address & ((1 << shift_of_level(level)) - 1)), level
+            return target_of(entry, level, address), level
+        node = entry & ADDRESS_MASK
         keep_pointer(walker, pwc, address >> shift_of_level(level), level, node)
         level -= 1
     return 0, 0
@@ -183,18 +209,15 @@ def walk_nested(space, walker, address):
         pointer = find_guest_table(space, walker, table)
         if pointer == NOT_FOUND:
             break
-        slot = slot_of(pointer >> PAGE_SHIFT, address, level)
-        count_reference(walker, slot << _ENTRY_SHIFT)
-        entry = space.memory[slot]
+        entry = read_entry(space.memory, 0, walker, pointer, address, level)
         if (entry & PRESENT) == 0:
             break
-        table = entry & ADDRESS_MASK
         if is_leaf(entry, level):
-            data = table + (address & ((1 << shift_of_level(level)) - 1))
-            physical, host_level = walk_one(space.host, walker, HOST_PWC, data)
+            physical, host_level = walk_one(space.host, walker, HOST_PWC, target_of(entry, level, address))
             if host_level == 0:
                 break
             return physical, level, host_level
+        table = entry & ADDRESS_MASK
         keep_pointer(walker, GUEST_PWC, address >> shift_of_level(level), level, table)
         level -= 1
     return 0, 0, 0

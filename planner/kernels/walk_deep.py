@@ -9,20 +9,16 @@ import numpy as np
 from planner.kernels.compiled import kernel
 from planner.kernels.radix import (
     ADDRESS_MASK,
-    ENTRIES_PER_NODE,
     PAGE_SHIFT,
     PRESENT,
     USED,
     Radix,
     is_leaf,
     node_address,
-    shift_of_level,
-    slot_of,
+    target_of,
 )
-from planner.kernels.walk import NestedSpace, walk_nested
-from planner.kernels.walk_caches import NO_CACHES, build_walker, count_reference
-
-_ENTRY_SHIFT = 3
+from planner.kernels.walk import NestedSpace, put_nodes, read_entry, walk_nested
+from planner.kernels.walk_caches import NO_CACHES, build_walker
 
 
 def load_inner_guest(inner: Radix, space: NestedSpace) -> NestedSpace:
@@ -50,11 +46,7 @@ def load_inner_guest(inner: Radix, space: NestedSpace) -> NestedSpace:
         if level == 0:
             raise ValueError(f"the inner guest's table at {node_address(inner, node):#x} is not mapped")
         frames[node] = physical >> PAGE_SHIFT
-    size = max(space.memory.size, int(frames.max() + 1) * ENTRIES_PER_NODE)
-    memory = np.zeros(size, np.int64)
-    memory[: space.memory.size] = space.memory
-    memory.reshape(-1, ENTRIES_PER_NODE)[frames] = inner.entries.reshape(-1, ENTRIES_PER_NODE)[:n_nodes]
-    return space._replace(memory=memory)
+    return space._replace(memory=put_nodes(space.memory, inner, frames))
 
 
 @kernel
@@ -80,14 +72,11 @@ def walk_inner(root, levels, space, walker, address):
         pointer, outer_level, _ = walk_nested(space, walker, table)
         if outer_level == 0:
             break
-        slot = slot_of(pointer >> PAGE_SHIFT, address, level)
-        count_reference(walker, slot << _ENTRY_SHIFT)
-        entry = space.memory[slot]
+        entry = read_entry(space.memory, 0, walker, pointer, address, level)
         if (entry & PRESENT) == 0:
             break
-        table = entry & ADDRESS_MASK
         if is_leaf(entry, level):
-            data = table + (address & ((1 << shift_of_level(level)) - 1))
-            physical, outer_level, _ = walk_nested(space, walker, data)
+            physical, outer_level, _ = walk_nested(space, walker, target_of(entry, level, address))
             return physical, level if outer_level > 0 else 0
+        table = entry & ADDRESS_MASK
     return 0, 0
