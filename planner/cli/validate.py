@@ -1,8 +1,10 @@
 """`planner validate`: the model against closed forms, published figures and measurements of a real kernel."""
 
 import json
+import platform
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +25,7 @@ from planner.validation.run import Outcome, Row, row_entry, run_targets
 from planner.validation.runs.find import find_runs
 
 _LOG_COLUMNS = 120
+_HERE = f"measured on this machine just now, {platform.system()} {platform.release()}"
 
 
 class ValidateJob(NamedTuple):
@@ -129,7 +132,8 @@ def _gather(job: ValidateJob, scratch: Path) -> _Gathered:
             continue
         for text in found.notes:
             note(text)
-        targets += found.targets
+        is_ours = folder == scratch
+        targets += [replace(target, source=_HERE) for target in found.targets] if is_ours else found.targets
         problems += found.problems
     for path in job.target_files:
         try:

@@ -19,7 +19,7 @@ from planner.validation.wording import (
 )
 
 _NARROWEST, _WIDEST = 18, 40
-_WIDTHS = (14, 10, 13, 5, 6)
+_WIDTHS = (15, 10, 13, 5, 6)
 _JUSTIFY: tuple[Literal["left", "right"], ...] = ("right", "right", "right", "left", "left")
 _FIXED = sum(_WIDTHS) + 2 * (1 + len(_WIDTHS))
 _GROUP_COLUMN = {"evidence": "", "calibrated": "fitted", "shown": "shown"}

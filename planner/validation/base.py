@@ -26,6 +26,9 @@ Kind = Literal["closed form", "published", "real kernel", "sampled", "memory onl
 """Where the expected value comes from. `sampled`: the exact engine, for the sampled one. `memory only`: quoted from
 memory, no source was at hand; shown, but no evidence."""
 
+Curve = tuple[tuple[float, ...], tuple[float, ...]]
+"""Points of a curve: all x, all y."""
+
 Check = Callable[[Mapping[str, Any]], "Computed"]
 """Takes a target's `config`, runs the model, returns what it says."""
 
@@ -45,7 +48,7 @@ class Computed:
     """
 
     values: Mapping[str, float]
-    curves: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
+    curves: Mapping[str, Curve] = field(default_factory=dict)
     axes: tuple[str, str] = ("", "")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from planner.validation.base import Expected
 from planner.validation.run import Row, count_rows
 
+_MOST_NAMED = 3
 _GROUP_WORDS = {
     "evidence": "predicted",
     "calibrated": "calibrated (fitted, no evidence)",
@@ -23,7 +24,7 @@ def describe_tolerance(expected: Expected) -> str:
     """Write a tolerance: "exact", "± 2 %", "± 0.03", or "± 0.02, 5 %" where either is enough."""
     parts = []
     if expected.absolute:
-        parts.append(f"{expected.absolute:g}")
+        parts.append(f"{expected.absolute:.3g}")
     if expected.relative:
         parts.append(f"{expected.relative * 100:g} %")
     return f"± {', '.join(parts)}" if parts else "exact"
@@ -51,8 +52,15 @@ def missed_line(rows: Sequence[Row]) -> str:
 
 
 def remarks(rows: Sequence[Row]) -> list[str]:
-    """List what is said of rows that are not missed, each remark once."""
-    return list(dict.fromkeys(row.note for row in rows if row.note and not row.counts_as_missed))
+    """List what is said of rows that are not missed, each remark once; of some rows only with their names."""
+    by_note: dict[str, list[str]] = {}
+    for row in rows:
+        if row.note and not row.counts_as_missed:
+            by_note.setdefault(row.note, []).append(row.quantity)
+    return [
+        f"{', '.join(names)}: {note}" if len(names) <= _MOST_NAMED and len(names) < len(rows) else note
+        for note, names in by_note.items()
+    ]
 
 
 def outdated_lines(rows: Sequence[Row]) -> list[str]:

@@ -10,7 +10,7 @@ from planner.host.pages import UNIQUE_KEY
 from planner.kernels import timeline
 from planner.kernels.contents import ZERO_KEY
 from planner.kernels.draws import fill_uniform
-from planner.kernels.state import GUEST_ANON, GUEST_FREE
+from planner.kernels.state import GUEST_ANON, GUEST_FREE, STATE_SOFT
 from planner.units import MIB, PAGE_BYTES
 from planner.validation.base import Computed
 from planner.validation.guests import Guest, HostRules, start_run
@@ -26,7 +26,8 @@ def check_boot_storm(config: Mapping[str, Any]) -> Computed:
 
     Largest values over a quarter of an hour. `configured_mb` lists the guests; `usable_mb` is what the host has for
     them. Each touches `zeroed_share` of its memory within `driver_delay_s`, of which `used_share` is not zero, and has
-    no balloon driver until then. The memory state is that after each tick's reclaim, so it is not looked at.
+    no balloon driver until then. `deepest_state` (0 high, 1 clear, 2 soft, 3 hard, 4 low) and `high_or_soft_percent` of
+    the time are of the states after each tick's reclaim.
     """
     shared = _boot(config, is_sharing=True)
     unshared = _boot(config, is_sharing=False)
@@ -36,6 +37,9 @@ def check_boot_storm(config: Mapping[str, Any]) -> Computed:
         "swapped_mb": float(rows[:, 1].max()),
         "swapped_unshared_mb": float(unshared[:, timeline.SWAPPED].max() / _PAGES_PER_MIB),
     }
+    states = shared[:, timeline.STATE]
+    values["deepest_state"] = float(states.max())
+    values["high_or_soft_percent"] = float(100.0 * np.mean(states <= STATE_SOFT))
     minutes = tuple(tick * _TICK_S / 60.0 for tick in range(len(rows)))
     names = ("shared", "swapped", "ballooned")
     curves = {name: (minutes, tuple(map(float, rows[:, n]))) for n, name in enumerate(names)}

@@ -103,12 +103,15 @@ def read_balloon_runs(folder: Path) -> list[BalloonRun]:
 
 
 def balloon_expectations(run: BalloonRun) -> dict[str, Expected]:
-    """Say what a model must give for a run: its knee, and the miss ratio at each level past it."""
+    """Say what a model must give for a run: its knee, and the miss ratio at each level past it.
+
+    The knee is not known better than the measured levels on both sides of it.
+    """
     knee_mib = find_knee_mib(run.level_mib, run.miss_ratio)
     if knee_mib is None:
         return {}
     note = "; ".join(_remarks(run))
-    found = {"knee_mib": Expected(knee_mib, relative=KNEE_TOLERANCE, unit="MiB", note=note)}
+    found = {"knee_mib": Expected(knee_mib, _levels_apart(run, knee_mib), KNEE_TOLERANCE, unit="MiB", note=note)}
     for level_mib, miss in zip(run.level_mib, run.miss_ratio, strict=True):
         if level_mib < knee_mib:
             found[f"miss_{level_mib:g}"] = Expected(float(miss), absolute=MISS_TOLERANCE, note=note)
@@ -125,6 +128,12 @@ def find_knee_mib(level_mib: np.ndarray, miss_ratio: np.ndarray) -> float | None
         return float(level_mib[0])
     part = (KNEE_MISS_RATIO - miss_ratio[n - 1]) / (miss_ratio[n] - miss_ratio[n - 1])
     return float(level_mib[n - 1] + part * (level_mib[n] - level_mib[n - 1]))
+
+
+def _levels_apart(run: BalloonRun, knee_mib: float) -> float:
+    """Return how far the knee is from the farther one of the levels between which it lies."""
+    above, below = run.level_mib[run.level_mib >= knee_mib], run.level_mib[run.level_mib <= knee_mib]
+    return float(max(above.min() - knee_mib, knee_mib - below.max()))
 
 
 def _remarks(run: BalloonRun) -> list[str]:

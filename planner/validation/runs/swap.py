@@ -124,6 +124,7 @@ def _distributions(table: RunTable) -> list[str]:
 def _unique_names(table: RunTable) -> list[str]:
     names: list[str] = []
     for line, cells in table.rows:
-        name = cells.get("tag") or f"{cells['dist']}_W{cells['W']}_f{cells['frac']}"
+        law = cells["dist"] + (cells.get("alpha", "") if _DISTRIBUTIONS[cells["dist"].lower()] == "zipf" else "")
+        name = cells.get("tag") or f"{law}_W{cells['W']}_f{cells['frac']}"
         names.append(f"{name}_line{line}" if name in names else name)
     return names

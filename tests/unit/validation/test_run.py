@@ -7,7 +7,7 @@ import pytest
 from planner.errors import InputError
 from planner.validation.base import Computed, Expected, Target
 from planner.validation.run import Row, count_rows, row_entry, run_targets
-from planner.validation.wording import missed_line, outdated_lines
+from planner.validation.wording import missed_line, outdated_lines, remarks
 
 
 def target(name="t", check="half", kind="published", **expected):
@@ -82,6 +82,13 @@ def test_known_misses_are_told_apart():
     assert missed_line(rows) == "2 missed: 1 known and explained, 1 not"
     assert missed_line(rows[1:]) == "1 missed"
     assert missed_line(rows[2:]) == ""
+
+
+def test_remarks_name_the_rows_that_they_are_about_where_it_is_not_all():
+    about_all = rows_of(target("a", half=Expected(4, note="x")))
+    assert remarks(about_all) == ["x"]
+    some = [*about_all, *rows_of(target("b", half=Expected(4))), *rows_of(target("c", half=Expected(9, note="missed")))]
+    assert remarks(some) == ["half: x"]
 
 
 def test_a_known_miss_that_fails_or_is_met_is_not_one():

@@ -186,6 +186,8 @@ def test_a_swap_row_names_what_is_not_modelled(tmp_path):
 def test_swap_runs_without_or_with_equal_tags_get_names_of_their_own(tmp_path):
     put(tmp_path / "host_swap_miss.csv", "W,dist,frac,miss_measured\n64,u,0.8,0.2\n64,u,0.8,0.21\n")
     assert [run.name for run in read_swap_runs(tmp_path)] == ["u_W64_f0.8", "u_W64_f0.8_line3"]
+    put(tmp_path / "host_swap_miss.csv", "W,dist,alpha,frac,miss_measured\n64,z,0.8,0.5,0.2\n64,z,1.2,0.5,0.1\n")
+    assert [run.name for run in read_swap_runs(tmp_path)] == ["z0.8_W64_f0.5", "z1.2_W64_f0.5"]
 
 
 @pytest.mark.parametrize(
@@ -213,6 +215,8 @@ def test_balloon_runs_are_read_on_the_way_down(tmp_path):
     # the miss ratio rises by 0.1 from 600 to 500 MiB: 0.01 is reached a tenth of the way
     assert expected["knee_mib"].value == pytest.approx(590)
     assert set(expected) == {"knee_mib", "miss_500"}
+    # ... somewhere between 600 and 500 MiB
+    assert expected["knee_mib"].absolute == pytest.approx(90)
 
 
 def test_a_knee_needs_misses():
