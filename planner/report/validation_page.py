@@ -7,7 +7,7 @@ from pathlib import Path
 from planner import __version__
 from planner.report.blocks import Cell, FigureBlock, Section, TableBlock, figure_text, number_cell
 from planner.report.html import render_template, write_page
-from planner.report.validation_figures import curves_figure, deviation_figure
+from planner.report.validation_figures import curves_figure, deviation_figure, is_reference
 from planner.validation.run import Outcome, Row, count_rows
 from planner.validation.wording import describe_tolerance, describe_value, missed_line, remarks
 
@@ -25,6 +25,7 @@ _KINDS = {
     "memory only": ("Quoted from memory", "No source was at hand for these values: shown, but not counted."),
 }
 _VERDICTS = {True: ("met", "meets"), False: ("missed", "fails")}
+_MOST_POINTS = 12
 _KNOWN_VERDICT = ("missed, known", "fails")
 _QUANTITY_COLUMNS = ("quantity", "verdict", "expected", "ours", "tolerance")
 
@@ -110,39 +111,55 @@ def _section(kind: str, outcomes: Sequence[Outcome]) -> Section:
         tuple(_target_cells(outcome) for outcome in mine),
         text_columns=4,
     )
-    return Section(_id(kind), title, lead, tuple(_figure(outcome) for outcome in mine), (table,))
+    return Section(_id(kind), title, lead, tuple(item for outcome in mine for item in _figures(outcome)), (table,))
 
 
 def _target_cells(outcome: Outcome) -> tuple[Cell, ...]:
     passed, total = sum(row.passed for row in outcome.rows), len(outcome.rows)
     is_fitted = any(row.expected.is_calibrated for row in outcome.rows)
-    text = f"{passed} of {total}" + (", some calibrated" if is_fitted else "")
+    missed = [row for row in outcome.rows if row.counts_as_missed]
+    words = [f"{passed} of {total}"]
+    words += ["some calibrated"] if is_fitted else []
+    words += ["misses known"] if missed and all(row.is_known_miss for row in missed) else []
     target = outcome.target
-    verdict = number_cell(text, passed / total, "meets" if passed == total else "fails")
+    verdict = number_cell(", ".join(words), passed / total, "meets" if passed == total else "fails")
     return Cell(target.name), verdict, Cell(target.title), Cell(target.source)
 
 
-def _figure(outcome: Outcome) -> FigureBlock:
-    target, rows = outcome.target, outcome.rows
-    name = _id(target.name)
-    passed = sum(row.passed for row in rows)
-    has_curves = bool(outcome.computed.curves)
-    figure = curves_figure(outcome.computed) if has_curves else deviation_figure(rows)
-    how = "" if has_curves else " Drawn: difference from the expected value in tolerances."
-    notes = "".join(f" {note[0].upper()}{note[1:]}." for note in remarks(rows))
-    return FigureBlock(
+def _figures(outcome: Outcome) -> list[FigureBlock]:
+    """Draw a target: measured curves with ours; where no curve was measured, the deviations, then our curves."""
+    target, rows, computed = outcome.target, outcome.rows, outcome.computed
+    has_reference = any(is_reference(name) for name in computed.curves)
+    name, passed = _id(target.name), sum(row.passed for row in rows)
+    how = "" if has_reference else " Drawn: difference from the expected value in tolerances."
+    notes = "".join(f" Note: {note}." for note in remarks(rows))
+    quantities = tuple(_row_cells(row) for row in rows)
+    judged = FigureBlock(
         id=name,
         title=target.title,
         alt=f"{target.title}: {passed} of {len(rows)} values within tolerance",
         caption=f"{target.name}: {passed} of {len(rows)} within tolerance.{notes}{how} Source: {target.source}.",
-        figure_json=figure_text(figure),
-        table=TableBlock(
-            f"table-{name}",
-            target.title,
-            _QUANTITY_COLUMNS,
-            tuple(_row_cells(row) for row in rows),
-            text_columns=2,
-        ),
+        figure_json=figure_text(curves_figure(computed) if has_reference else deviation_figure(rows)),
+        table=TableBlock(f"table-{name}", target.title, _QUANTITY_COLUMNS, quantities, text_columns=2),
+    )
+    return [judged] if has_reference or not computed.curves else [judged, _course(outcome)]
+
+
+def _course(outcome: Outcome) -> FigureBlock:
+    """Draw curves of ours for which nothing was measured: how the values came about."""
+    name, title = f"{_id(outcome.target.name)}-course", f"{outcome.target.title}: ours"
+    points = [
+        (Cell(curve), number_cell(describe_value(x[n]), x[n]), number_cell(describe_value(y[n]), y[n]))
+        for curve, (x, y) in outcome.computed.curves.items()
+        for n in range(0, len(x), max(1, len(x) // _MOST_POINTS))
+    ]
+    return FigureBlock(
+        id=name,
+        title=title,
+        alt=f"{title}, curves of the planner alone",
+        caption=f"{outcome.target.name}: how ours comes about; no curve was published or measured to draw beside it.",
+        figure_json=figure_text(curves_figure(outcome.computed)),
+        table=TableBlock(f"table-{name}", title, ("curve", *outcome.computed.axes), tuple(points)),
     )
 
 

@@ -41,14 +41,14 @@ def summary_lines(rows: Sequence[Row]) -> list[str]:
 
 
 def missed_line(rows: Sequence[Row]) -> str:
-    """Word how many rows are missed, and how many of these with a reason; empty if none is."""
+    """Word how many rows are missed, and how many of these are known misses; empty if none is."""
     missed = [row for row in rows if row.counts_as_missed]
     known = sum(row.is_known_miss for row in missed)
     if not missed:
         return ""
     if not known:
         return f"{len(missed)} missed"
-    return f"{len(missed)} missed: {known} known and explained, {len(missed) - known} not"
+    return f"{len(missed)} missed, of these {known if known < len(missed) else 'all'} known misses"
 
 
 def remarks(rows: Sequence[Row]) -> list[str]:

@@ -9,7 +9,7 @@ from planner.errors import InputError
 from planner.report.validation_figures import curves_figure, deviation_figure, is_reference
 from planner.report.validation_page import render_validation, render_validation_page
 from planner.validation.base import Computed, Expected, Target
-from planner.validation.run import run_target
+from planner.validation.run import Outcome, Row, run_target
 
 CURVES = {"measured": ((0.0, 1.0), (0.0, 5.0)), "planner": ((0.0, 1.0), (0.0, 4.0))}
 
@@ -94,6 +94,24 @@ def test_nothing_missed_leaves_no_section_of_misses():
     page = render_validation_page([outcome("good", x=(4, 4))])
     assert 'id="missed"' not in page
     assert "1 of 1" in text_of(section(page, "answer"))
+
+
+def test_curves_of_ours_alone_come_after_the_deviations():
+    page = render_validation_page([outcome("alone", curves={"ours": ((0.0, 1.0), (5.0, 7.0))}, x=(4, 4))])
+    assert page.index('id="data-alone"') < page.index('id="data-alone-course"')
+    both = render_validation_page([outcome("both", curves=CURVES, x=(4, 4))])
+    assert 'id="data-both-course"' not in both
+
+
+def test_known_misses_and_unread_inputs_are_said():
+    row = Expected(4.0, is_known_miss=True, note="as ever")
+    target = Target("old", "title", "published", "source", "c", {}, {"x": row})
+    missed = Outcome(target, (Row(target, "x", row, 9.0),))
+    page = render_validation_page([missed], ["mine.csv: is empty"])
+    assert "1 missed, of these all known misses" in page
+    assert "misses known" in page
+    assert "missed, known" in page
+    assert "mine.csv: is empty" in text_of(section(page, "not-read"))
 
 
 def test_measured_curves_take_the_colour_of_the_text():

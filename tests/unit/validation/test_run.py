@@ -79,7 +79,7 @@ def test_known_misses_are_told_apart():
     rows = rows_of(target("a", half=known), target("b", half=Expected(5)), target("c", half=Expected(4)))
     assert [row.counts_as_missed for row in rows] == [True, True, False]
     assert [row.is_known_miss for row in rows] == [True, False, False]
-    assert missed_line(rows) == "2 missed: 1 known and explained, 1 not"
+    assert missed_line(rows) == "2 missed, of these 1 known misses"
     assert missed_line(rows[1:]) == "1 missed"
     assert missed_line(rows[2:]) == ""
 
