@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -81,14 +82,14 @@ def _print_target(outcome: Outcome, console: Console) -> None:
         console.print(Text(f"  {note}", style="dim"), soft_wrap=True)
 
 
-def _cells(row: Row) -> list[Text]:
+def _cells(row: Row) -> list[RenderableType]:
     mark, style = _KNOWN_MARK if row.is_known_miss else _MARKS[row.passed]
     if row.group == "shown":
         mark, style = ("pass" if row.passed else "off"), "dim"
     unit = f" {row.expected.unit}" if row.expected.unit else ""
     ours = "failed" if row.actual is None else describe_value(row.actual)
     return [
-        Text(f"  {row.quantity}"),
+        Padding(Text(row.quantity), (0, 0, 0, 2)),
         Text(describe_value(row.expected.value) + unit),
         Text(ours, style="" if row.passed else style),
         Text(describe_tolerance(row.expected)),

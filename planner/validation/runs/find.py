@@ -64,6 +64,8 @@ def find_runs(folder: Path, label: str) -> FoundRuns:
             targets += read()
         except InputError as error:
             problems.append(error)
+    if any(target.check == swap.CHECK for target in targets):
+        problems += swap.unknown_swap_rows(places["swap"])
     notes = [
         f"{target.name} is left out: nothing in it was ever short of memory"
         for target in targets

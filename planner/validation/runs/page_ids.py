@@ -35,7 +35,7 @@ def read_page_ids(path: Path) -> dict[str, np.ndarray]:
     except FileNotFoundError:
         raise InputError(str(path), "no such file", "expected a Parquet file with a column per guest") from None
     except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].rpartition(": ")[2].rstrip(".")
         raise InputError(str(path), f"is not a readable Parquet file: {reason}", "is the file cut off?") from None
     index = _index_columns(table.schema)
     columns = {name: _as_whole(table[name]) for name in table.column_names if name not in index}

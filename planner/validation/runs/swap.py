@@ -1,6 +1,6 @@
 """Host swap runs: `swap/host_swap_miss.csv`, a row per run of one working set under a memory limit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,19 +54,21 @@ class SwapRun:
 
 
 def read_swap_runs(folder: Path) -> list[SwapRun]:
-    """Read all runs of a folder, in the order of the file.
+    """Read the runs of a folder, in the order of the file; rows whose law of references is not known are left out.
 
     Raises
     ------
     InputError
-        The file is missing or broken, or a value makes no sense.
+        The file is missing or broken, a value makes no sense, or no row is left.
     """
-    table = read_run_table(folder / FILE, _REQUIRED)
+    table, problems = _known_rows(read_run_table(folder / FILE, _REQUIRED))
+    if not table.rows:
+        raise problems[0]
     working_set, limit, miss = (table.numbers(column) for column in ("W", "frac", "miss_measured"))
     table.check_range("W", working_set, (1e-3, np.inf))
     table.check_range("frac", limit, (1e-6, np.inf))
     table.check_range("miss_measured", miss, (0.0, 1.0))
-    kinds = _distributions(table)
+    kinds = [_DISTRIBUTIONS[cells["dist"].lower()] for _, cells in table.rows]
     alpha = np.nan_to_num(table.numbers_or_nan("alpha"))
     table.check_range("alpha", alpha, (0.0, _LARGEST_ALPHA))
     resident, readahead = table.numbers_or_nan("resident_frac"), table.numbers_or_nan("pc")
@@ -84,6 +86,11 @@ def read_swap_runs(folder: Path) -> list[SwapRun]:
         )
         for n, name in enumerate(names)
     ]
+
+
+def unknown_swap_rows(folder: Path) -> list[InputError]:
+    """List the rows of a readable file that cannot be replayed, because their law of references is not known."""
+    return _known_rows(read_run_table(folder / FILE, _REQUIRED))[1]
 
 
 def swap_expectations(runs: list[SwapRun]) -> dict[str, Expected]:
@@ -108,17 +115,19 @@ def _remarks(run: SwapRun) -> list[str]:
     return found
 
 
-def _distributions(table: RunTable) -> list[str]:
-    found = []
+def _known_rows(table: RunTable) -> tuple[RunTable, list[InputError]]:
+    known, problems = [], []
     for line, cells in table.rows:
         kind = _DISTRIBUTIONS.get(cells["dist"].lower())
         if kind is None:
             place = f"{table.path}, line {line}, column dist"
-            raise InputError(place, f'"{cells["dist"]}" is no distribution', "write u (uniform) or z (Zipf)")
-        if kind == "zipf" and not cells.get("alpha"):
-            raise InputError(f"{table.path}, line {line}, column alpha", "is empty", "a Zipf run needs its exponent")
-        found.append(kind)
-    return found
+            problems.append(InputError(place, f'"{cells["dist"]}" is not known', "write u (uniform) or z (Zipf)"))
+        elif kind == "zipf" and not cells.get("alpha"):
+            place = f"{table.path}, line {line}, column alpha"
+            problems.append(InputError(place, "is empty", "a Zipf run needs its exponent"))
+        else:
+            known.append((line, cells))
+    return replace(table, rows=tuple(known)), problems
 
 
 def _unique_names(table: RunTable) -> list[str]:

@@ -193,7 +193,7 @@ def test_swap_runs_without_or_with_equal_tags_get_names_of_their_own(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("a,64,q,0,0.8,0.2,0.8", 'line 2, column dist: "q" is no distribution'),
+        ("a,64,q,0,0.8,0.2,0.8", 'line 2, column dist: "q" is not known'),
         ("a,64,z,,0.8,0.2,0.8", "line 2, column alpha: is empty"),
         ("a,64,u,0,0.8,20,0.8", "line 2, column miss_measured: 20 makes no sense; expected 0 to 1"),
         ("a,0,u,0,0.8,0.2,0.8", "line 2, column W: 0 makes no sense"),
@@ -203,6 +203,17 @@ def test_broken_swap_rows_are_refused(tmp_path, row, message):
     put(tmp_path / "host_swap_miss.csv", SWAP_CSV.splitlines()[0] + "\n" + row + "\n")
     with pytest.raises(InputError, match=message):
         read_swap_runs(tmp_path)
+
+
+def test_a_swap_row_of_an_unknown_law_does_not_stop_the_others(tmp_path):
+    put(tmp_path / "swap" / "host_swap_miss.csv", SWAP_CSV + "c,64,scan,0,0.5,0.1,\nd,64,z,,0.5,0.1,\n")
+    found = find_runs(tmp_path, "m")
+    assert list(found.targets[0].expected) == ["miss_a", "miss_b"]
+    places = [str(problem).removeprefix(f"{tmp_path}/swap/host_swap_miss.csv, ") for problem in found.problems]
+    assert places == [
+        'line 4, column dist: "scan" is not known; write u (uniform) or z (Zipf)',
+        "line 5, column alpha: is empty; a Zipf run needs its exponent",
+    ]
 
 
 def test_balloon_runs_are_read_on_the_way_down(tmp_path):
