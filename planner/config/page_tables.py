@@ -11,7 +11,7 @@ _Levels = Annotated[int, WithJsonSchema({"type": "integer", "enum": list(WALKABL
 
 
 class PageTableSpec(BaseModel):
-    """Levels of the page tables on a host. What may stand here depends on the CPU: see `find_level_problem`."""
+    """Levels of the page tables on a host: 4, or 5 where the CPU walks so many."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
