@@ -13,6 +13,7 @@ from planner.config.check import KnownNames, check_config
 from planner.config.load import load_config
 from planner.config.spec import PlannerConfig
 from planner.errors import ConfigError, Issue
+from planner.sweep.hosts import expand_hosts
 
 VALUES: dict[str, Any] = {
     "schema_version": 1,
@@ -48,6 +49,17 @@ def issues_of(changes: dict[str, Any], known: KnownNames | None = None) -> list[
 
 def test_the_base_is_sound() -> None:
     assert issues_of({}, KnownNames(("first-fit",), ())) == []
+
+
+@pytest.mark.parametrize("cpu", ["ice-lake-sp", "sapphire-rapids", "zen4", "zen5"])
+def test_five_levels_reach_the_hosts_of_cpus_that_walk_them(cpu: str) -> None:
+    levels = {"guest_levels": 4, "host_levels": 5}
+    group = {"name": "esx", "memory": "64 GiB", "count": 2, "cores": 8, "cpu": cpu, "page_tables": levels}
+    assert issues_of({"fleet/hosts": [group]}, KnownNames(("first-fit",), ())) == []
+    hosts = expand_hosts(
+        PlannerConfig.model_validate(VALUES | {"fleet": {**VALUES["fleet"], "hosts": [group]}}).fleet.hosts
+    )
+    assert [host.page_tables.model_dump() for host in hosts] == [levels, levels]
 
 
 @pytest.mark.parametrize(
