@@ -18,7 +18,10 @@ from planner.validation.runs.ksm_speed import pass_costs_ns, pass_waits_ns, run_
 
 _LONGEST_TICK_S, _SHORTEST_TICK_S = 0.1, 0.002
 _TICKS_TO_SHARE = 100
-"""What is timed takes at least so many ticks; a tick is no longer than the samples lie apart on the reference run."""
+"""What is timed takes at least so many ticks."""
+
+_TICKS_OF_SLOW_RUN, _LONGEST_SLOW_TICK_S = 1000, 1.0
+"""Of runs that take minutes ticks are longer, or they would take minutes to replay."""
 
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 _SHUFFLE_SEED = 88172645463325252
@@ -94,16 +97,18 @@ def _shuffled(n_pages: int) -> np.ndarray:
 def _replay(run: KsmRun) -> tuple[np.ndarray, np.ndarray]:
     tick_s = _tick_s(run)
     n_ticks = int(np.ceil(run.t_s[-1] / tick_s)) + 1
-    held = [process_contents(pages) for pages in run.spec.process_pages()]
+    processes = run.spec.process_pages()
     rate = run.spec.rewrite_per_s * tick_s
-    written = [_rewrites(volatile, rate, n_ticks) for _, volatile in held]
-    is_written = rate > 0 and any(volatile.size for _, volatile in held)
+    # Equal processes share their arrays: a long run rewrites many pages.
+    held = {pages: process_contents(pages) for pages in processes}
+    written = {pages: _rewrites(volatile, rate, n_ticks) for pages, (_, volatile) in held.items()}
+    is_written = rate > 0 and any(volatile.size for _, volatile in held.values())
     host = ScanHost(
-        [content for content, _ in held],
+        [held[pages][0] for pages in processes],
         {"salting": False, "ksm": _knobs(run)},
         tick_s,
         n_ticks,
-        written=written if is_written else None,
+        written=[written[pages] for pages in processes] if is_written else None,
     )
     scan = start_scan(host)
     costs = pass_costs_ns(run)
@@ -137,7 +142,9 @@ def _knobs(run: KsmRun) -> dict[str, Any]:
 def _tick_s(run: KsmRun) -> float:
     """Choose the length of a tick: short against what is timed."""
     reached_s = time_to_share_s(run.t_s, run.series["pages_sharing"], TIME_SHARE) or run.t_s[-1]
-    return float(min(_LONGEST_TICK_S, max(_SHORTEST_TICK_S, reached_s / _TICKS_TO_SHARE)))
+    slow_tick_s = min(_LONGEST_SLOW_TICK_S, reached_s / _TICKS_OF_SLOW_RUN)
+    tick_s = min(_LONGEST_TICK_S, reached_s / _TICKS_TO_SHARE)
+    return float(max(_SHORTEST_TICK_S, tick_s, slow_tick_s))
 
 
 def _set_cost(cost_ns: np.ndarray, per_page_ns: int) -> None:
@@ -153,7 +160,7 @@ def _rewrites(volatile: np.ndarray, rewrites_per_tick: float, n_ticks: int) -> l
     ends = np.floor(volatile.size * rewrites_per_tick * np.arange(n_ticks + 1)).astype(np.int64)
     # A page that is rewritten twice in a tick has changed, no more.
     spans = ((max(first, end - volatile.size), end) for first, end in pairwise(ends))
-    return [volatile[np.arange(first, end) % volatile.size] for first, end in spans]
+    return [volatile[np.arange(first, end) % volatile.size].astype(np.int32) for first, end in spans]
 
 
 def _thin(x: np.ndarray, y: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
