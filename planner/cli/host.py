@@ -1,7 +1,6 @@
 """`planner host`: one host of a config in full detail, sampled or every 4 KiB page."""
 
 import json
-import os
 import re
 import sys
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from planner.analysis.one_host import summarize_host
 from planner.analysis.sampling_error import describe_sampling_error
 from planner.analysis.wording import format_percent, format_ratio
 from planner.cli.check import known_names
+from planner.cli.machine import available_memory_bytes
 from planner.cli.progress import note, show_progress
 from planner.cli.run_sweep import warm_up
 from planner.config.load import load_config
@@ -36,8 +36,17 @@ from planner.workload.build import build_source
 from planner.workload.source import DemandSource
 from planner.workload.touch import count_pages
 
-BYTES_PER_PAGE = 32
-"""Memory that simulating one page takes: 24 bytes of state, the rest for contents, touches and room to work in."""
+BYTES_PER_PAGE = 28
+"""Memory that simulating one page takes: 24 bytes of state, the rest for contents and room to work in."""
+
+LIST_BYTES_PER_PAGE = 8
+"""... of which the order of compressed pages is kept."""
+
+KSM_BYTES_PER_PAGE = 22
+"""... of what KSM's scanner remembers of it."""
+
+BASE_BYTES = 1 << 29
+"""... of Python, libraries and touches, whatever the host."""
 
 _NAMED_HOSTS = 12
 _LOG_COLUMNS = 120
@@ -89,7 +98,8 @@ def host_command(job: HostJob) -> int:
     check_target(job.target(), HOST_FORMAT)
     found = _find_host(job, config)
     n_pages = int(_pages(found).sum())
-    _check_memory(n_pages)
+    if job.is_exact:
+        _check_memory(n_pages, found.problem)
     note(f"{job.host}: {len(found.problem.vm_idx)} VMs, {n_pages:,} pages of {_page_size(found.problem)}")
     run = HostRun(0, job.replicate, found.placed.hosts.index(found.host), 0)
     plan = Plan(found.source, (found.placed,), (found.problem,), (run,))
@@ -127,11 +137,21 @@ def _pages(found: _Found) -> Any:
     return count_pages(found.source.vms.configured_bytes[vm_idx], found.problem.page_scale)
 
 
-def _check_memory(n_pages: int) -> None:
-    needed = n_pages * BYTES_PER_PAGE
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+def memory_needed(n_pages: int, problem: HostProblem) -> int:
+    """Return the memory, in bytes, that simulating so many pages under the host's policy takes at most."""
+    sharing, compression = problem.hypervisor.page_sharing, problem.hypervisor.compression
+    per_page = BYTES_PER_PAGE
+    if compression.enabled or problem.host.swap.is_ram:
+        per_page += LIST_BYTES_PER_PAGE
+    if sharing.enabled and sharing.rules == "ksm":
+        per_page += KSM_BYTES_PER_PAGE
+    return BASE_BYTES + n_pages * per_page
+
+
+def _check_memory(n_pages: int, problem: HostProblem) -> None:
+    needed, there = memory_needed(n_pages, problem), available_memory_bytes()
     if needed > there:
-        message = f"takes about {format_bytes(needed)} of memory, and this machine has {format_bytes(there)}"
+        message = f"takes up to {format_bytes(needed)} of memory, and this machine has {format_bytes(there)} to give"
         raise InputError("--exact", message, "leave it out to simulate a sample, or use a larger machine")
 
 

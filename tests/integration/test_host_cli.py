@@ -1,6 +1,10 @@
 """`planner host`: what it prints, writes and refuses."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pyarrow.parquet as pq
 import pytest
@@ -97,9 +101,31 @@ def test_wrong_names_are_told_with_the_right_ones(config, capsys):
 
 
 def test_exact_mode_says_when_memory_does_not_suffice(config, capsys, monkeypatch):
-    monkeypatch.setattr(host_module, "BYTES_PER_PAGE", 1 << 30)
+    monkeypatch.setattr(host_module, "available_memory_bytes", lambda: GIB // 2)
     assert host(config, "--host", "esx-01", "--exact") == 2
-    assert "of memory, and this machine has" in capsys.readouterr().err
+    # 4 GiB are 1,048,576 pages of 36 bytes, 36 MiB; 512 MiB for the rest.
+    assert "takes up to 548 MiB of memory, and this machine has 512 MiB to give" in capsys.readouterr().err
+    assert not (config.parent / "host").exists()
+    assert host(config, "--host", "esx-01") == 0
+
+
+def test_an_exact_run_can_be_interrupted(tmp_path):
+    # 8 million pages of which a third are touched in every tick of a day: many seconds of work.
+    vms = [{"name": "busy", "memory": "8 GiB", "granted": 0.95, "active": 0.35, "count": 4}]
+    hosts = [{"name": "esx", "count": 1, "memory": "24 GiB", "cores": 8}]
+    path = tmp_path / "busy.yaml"
+    path.write_text(yaml.safe_dump(CONFIG | {"fleet": {"hosts": hosts, "vms": vms}, "horizon": "4 days"}))
+    words = ["host", str(path), "--host", "esx", "--exact", "--out", str(tmp_path / "out")]
+    program = "import sys; from planner.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    with subprocess.Popen([sys.executable, "-c", program, *words], stderr=subprocess.PIPE, text=True) as run:
+        for line in run.stderr:
+            if "pages of 4 KiB" in line:
+                break
+        time.sleep(1.0)
+        run.send_signal(signal.SIGINT)
+        rest = run.stderr.read()
+        assert (run.wait(60), rest) == (130, "interrupted; nothing was written\n")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["busy.yaml"]
 
 
 def test_other_directories_are_left_alone(config, capsys):
