@@ -20,12 +20,6 @@ def open_group(stack, i):
     stack.sharing.is_open[i >> GROUP_BITS] = 1
 
 
-@small_kernel
-def is_in_open_group(stack, i):
-    """Say whether page `i` may be one to share; else it is none."""
-    return stack.sharing.is_open[i >> GROUP_BITS] == 1
-
-
 @kernel
 def close_groups(stack, first, end):
     """Close the groups of the pages from `first` to before `end` that hold no page to share. In place.

@@ -9,17 +9,9 @@ from planner.kernels.compression import make_room, space_left
 from planner.kernels.draws import PURPOSE_VICTIM, draw_u32
 from planner.kernels.frames import break_block, free_frames, move_page, vm_of
 from planner.kernels.sharing_esx import try_share
-from planner.kernels.sharing_groups import close_groups, is_in_open_group
 from planner.kernels.sharing_swap import swap_merged
-from planner.kernels.state import (
-    COMPRESSED,
-    PRIVATE,
-    SHARED,
-    SWAPPED,
-    TICK_SWAP_OUT,
-    TOTAL_POOL_UNITS,
-    UNITS_PER_PAGE,
-)
+from planner.kernels.state import COMPRESSED, PRIVATE, SHARED, SWAPPED, TICK_SWAP_OUT, UNITS_PER_PAGE
+from planner.kernels.stuck import give_up, is_stuck
 from planner.kernels.victims import build_queue, next_victim
 
 
@@ -58,21 +50,6 @@ def evict_page(stack, v, i):
 
 
 @kernel
-def _is_stuck(stack, v):
-    """Say whether pages of VM `v` can go nowhere, so that only sharing could free their frames."""
-    knobs, limits = stack.knobs, stack.swap.limits
-    may_write_back = knobs.is_compressing and limits.is_slot_held
-    if knobs.is_swapping and (may_write_back or space_left(stack) > 0):
-        return False
-    if not knobs.is_compressing:
-        return True
-    used, room = stack.swap.used[v], stack.vms.compress_cap[v]
-    if limits.is_pool_shared:
-        used, room = stack.host.totals[TOTAL_POOL_UNITS], limits.pool_cap
-    return used + limits.least_units > room
-
-
-@kernel
 def page_out_vm(stack, v, want, tick):
     """Page out up to `want` random private pages of VM `v`, down to its reservation. Returns pages taken.
 
@@ -82,14 +59,10 @@ def page_out_vm(stack, v, want, tick):
     vms, draws = stack.vms, stack.swap.draws
     first, granted = vms.start[v], vms.granted[v]
     taken = 0
-    is_stuck = _is_stuck(stack, v)
-    if is_stuck and granted > 0 and want > 0 and _resident(vms, v) > vms.reservation[v]:
-        may_share = stack.knobs.is_sharing and not stack.knobs.sharing.is_ksm
-        if not may_share or close_groups(stack, first, first + granted) == 0:
-            # None of the draws below would come to anything.
-            draws[v] += granted + 1
-            return 0
-    for n in range(2 * max(granted, 0)):
+    has_cause = granted > 0 and want > 0 and _resident(vms, v) > vms.reservation[v]
+    if not has_cause or (is_stuck(stack, v) and give_up(stack, v)):
+        return 0
+    for n in range(2 * granted):
         if taken >= want or _resident(vms, v) <= vms.reservation[v]:
             break
         if n <= granted:
@@ -97,12 +70,8 @@ def page_out_vm(stack, v, want, tick):
             draws[v] += 1
         else:
             offset = offset + 1 if offset + 1 < granted else 0
-        i = first + offset
-        if is_stuck and not is_in_open_group(stack, i):
-            continue
-        if stack.pages.host_class[i] == PRIVATE and evict_page(stack, v, i):
+        if stack.pages.host_class[first + offset] == PRIVATE and evict_page(stack, v, first + offset):
             taken += 1
-            is_stuck = _is_stuck(stack, v)
     return taken
 
 

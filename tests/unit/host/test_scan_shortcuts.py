@@ -60,12 +60,29 @@ def test_a_search_in_vain_leaves_what_all_its_draws_would():
     stack.vms.compress_cap[:] = 0
     assert page_out(stack, 5, 1) == 0
     assert stack.swap.draws.tolist() == [2 * (N_PAGES + 1)]
-    # The same with pages that could be shared but have no partner: nothing is taken, both become the hint.
+    # The same with pages that could be shared but have no partner: nothing is taken, both become the hint. Then they
+    # are known to be alone, and the next search draws no page and counts as many.
     other = host_with_contents([3, 70], [1, 2], is_swapping=False, is_compressing=True)
     other.vms.compress_cap[:] = 0
-    assert page_out(other, 5, 1) == 0
-    assert other.swap.draws.tolist() == [2 * (N_PAGES + 1)]
-    assert other.contents.hint.tolist() == [-1, 3, 70, -1]
+    for n_searches in (1, 2):
+        assert page_out(other, 5, 1) == 0
+        assert other.swap.draws.tolist() == [n_searches * 2 * (N_PAGES + 1)]
+        assert other.contents.hint.tolist() == [-1, 3, 70, -1]
+    # A partner comes: it is found.
+    other.pages.content[100], other.sharing.is_open[1] = 2, 1
+    assert page_out(other, 5, 1) == 1
+
+
+def test_room_that_no_page_fits_is_no_room():
+    stack = host_with_contents([], [], is_swapping=False, is_compressing=True, limits={"least_units": 4})
+    stack.swap.slot_units[:] = 8
+    stack.vms.compress_cap[:] = 20
+    page_out(stack, 50, 1)
+    assert stack.vms.counts[0, state.COMPRESSED] == 2
+    draws = stack.swap.draws.copy()
+    # Four units are left; both rounds count as many draws as a search would make.
+    assert page_out(stack, 50, 2) == 0
+    assert (stack.swap.draws - draws).tolist() == [2 * (N_PAGES + 1)]
 
 
 def test_where_nothing_can_be_swapped_equal_pages_are_shared():
