@@ -77,7 +77,7 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
             totals=_initial_totals(),
             is_small=np.full(blocks.sum(), 0 if knobs.is_large else 1, dtype=np.uint8),
             block_start=np.concatenate(([0], np.cumsum(blocks))).astype(np.int64),
-            exposure=np.zeros(n_pages.size),
+            breaks=np.zeros(n_pages.size, dtype=np.int64),
             victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, dtype=np.int64),
         ),
         swap=build_swap(problem, pages.compressed_units, schedule.granted_pages[vm_idx].shape, tick_s),

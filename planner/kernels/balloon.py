@@ -5,14 +5,17 @@ on the host and still fills the balloon. Which pages the guest gives is in `gues
 memory.
 """
 
+from planner.kernels.blocks import break_range
 from planner.kernels.compiled import kernel, small_kernel
-from planner.kernels.frames import break_block, move_page
+from planner.kernels.frames import move_page
 from planner.kernels.guest import give_page, needs_write, next_free, next_reclaimed, spare_pages
 from planner.kernels.state import (
     BALLOONED,
     COMPRESSED,
     EVICTED,
     HAND_DEFLATE,
+    HAND_FREE,
+    HAND_RECLAIM,
     SWAPPED,
     TICK_INFLATE_WRITE,
     TICK_INFLATED,
@@ -45,7 +48,10 @@ def inflate(stack, v, want, most_written, tick):
     spare = spare_pages(stack, v)
     taken = 0
     while taken < want:
-        given = next_free(stack, v) if taken < spare else next_reclaimed(stack, v, want - taken, tick)
+        is_spare = taken < spare
+        hand = stack.guests.hand[v, HAND_FREE if is_spare else HAND_RECLAIM]
+        passed = stack.vms.start[v] + hand
+        given = next_free(stack, v) if is_spare else next_reclaimed(stack, v, want - taken, tick)
         if given < 0:
             break
         if needs_write(stack, given):
@@ -54,7 +60,7 @@ def inflate(stack, v, want, most_written, tick):
             most_written -= 1
             events[TICK_INFLATE_WRITE] += 1
         if stack.pages.host_class[given] != UNTOUCHED and stack.pages.host_class[given] != EVICTED:
-            break_block(stack, v, given)
+            break_range(stack, v, given, passed, given + 1)
         give_page(stack, v, given, BALLOONED)
         events[TICK_INFLATED] += 1
         taken += 1

@@ -3,27 +3,31 @@
 The host looks at so many broken blocks a tick, VM after VM. A block comes back if every page of it has content on the
 host, not too many of them are shared or out, and a whole block of frames is free above the level at which the host
 would break it again. Its shared pages are copied, its swapped ones read. A sampled page stands for pages in many
-blocks: how many of these are free of gaps follows from the VM's pages, as in `frames.break_block`. Not modelled: blocks
+blocks: how many of these are free of gaps follows from the VM's pages, as in `blocks.break_block`. Not modelled: blocks
 with gaps, which Linux fills with zeroed memory, the search for contiguous frames, and the copying itself.
 """
 
 import math
 
 from planner.kernels.compiled import kernel, small_kernel
-from planner.kernels.draws import PURPOSE_BLOCK, draw_u32
+from planner.kernels.draws import PURPOSE_WHOLE, draw_u32
 from planner.kernels.frames import free_frames, move_page
 from planner.kernels.state import (
+    BALLOONED,
     COMPRESSED,
+    EVICTED,
     PRIVATE,
     SHARED,
     SWAPPED,
     TICK_REBUILD_READ,
     TICK_REBUILD_UNSHARED,
     TICK_REBUILT,
+    UNTOUCHED,
 )
 
-PAGES_PER_LARGE_PAGE = 512
 _ALL = 4294967296.0
+_NEIGHBOURS = 8
+"""Sampled pages to each side that say what the rest of a block holds: pages of like popularity, that age alike."""
 
 
 @kernel
@@ -50,50 +54,22 @@ def _collapse_vm(stack, v, budget):
     """Look at up to `budget` broken blocks of VM `v`; return at how many."""
     host, cursor, per_block = stack.host, stack.rebuild.cursor, stack.knobs.pages_per_block
     n_blocks = (stack.vms.granted[v] + per_block - 1) // per_block
-    whole_below = _lower_exposure(stack, v, budget / n_blocks)
     examined = 0
     for _ in range(n_blocks):
         if examined == budget or not _has_room(stack):
             break
         block = cursor[v] % n_blocks
         cursor[v] = block + 1
-        if host.is_small[host.block_start[v] + block] == 0:
-            continue
-        examined += 1
-        is_whole = float(draw_u32(stack.vms.key[v], block, 0, PURPOSE_BLOCK)) < whole_below
-        if is_whole and _may_collapse(stack, v, block):
-            _collapse(stack, v, block)
+        if host.is_small[host.block_start[v] + block] == 1:
+            examined += 1
+            if _may_collapse(stack, v, block):
+                _collapse(stack, v, block)
     return examined
 
 
 @kernel
-def _lower_exposure(stack, v, share):
-    """Let the VM's exposure fall by what rebuilding a share of its blocks takes away. In place.
-
-    Returns
-    -------
-    float
-        Blocks whose draw lies below are whole but for their own sampled pages; all are in exact mode.
-    """
-    scatter, host, counts = stack.knobs.scatter, stack.host, stack.vms.counts[v]
-    if scatter == 0.0:
-        return _ALL
-    limits = stack.rebuild.limits
-    per_page = scatter / stack.vms.granted[v]
-    n_out = counts[COMPRESSED] + counts[SWAPPED]
-    if counts[SHARED] * per_page > limits.max_shared or n_out * per_page > limits.max_swapped:
-        return 0.0
-    n_gaps = stack.vms.granted[v] - counts[PRIVATE] - counts[SHARED] - n_out
-    whole = math.exp(-host.exposure[v])
-    wanted = min(whole + share, math.exp(-n_gaps * per_page))
-    if wanted > whole:
-        host.exposure[v] = -math.log(wanted)
-    return math.exp(-host.exposure[v]) * _ALL
-
-
-@kernel
 def _may_collapse(stack, v, block):
-    """Say whether the block's own pages allow it to be mapped large."""
+    """Say whether the block's own pages, and what the rest of a sampled block holds, allow a large page."""
     vms, limits, per_block = stack.vms, stack.rebuild.limits, stack.knobs.pages_per_block
     n_shared, n_out = 0, 0
     for offset in range(block * per_block, min((block + 1) * per_block, vms.granted[v])):
@@ -105,11 +81,58 @@ def _may_collapse(stack, v, block):
         elif page_class != PRIVATE:
             return False
     resident = vms.counts[v, PRIVATE] + vms.counts[v, SHARED]
-    is_few = (
-        n_shared * PAGES_PER_LARGE_PAGE <= limits.max_shared * per_block
-        and n_out * PAGES_PER_LARGE_PAGE <= limits.max_swapped * per_block
-    )
-    return is_few and (n_out == 0 or resident + n_out <= vms.limit[v])
+    if n_out > 0 and resident + n_out > vms.limit[v]:
+        return False
+    if stack.knobs.scatter == 0.0:
+        return n_shared <= limits.max_shared and n_out <= limits.max_swapped
+    rest_shared, rest_out = _rest_of_block(stack, v, block)
+    is_few = n_shared + rest_shared <= limits.max_shared and n_out + rest_out <= limits.max_swapped
+    return is_few and not _has_gap(stack, v, block)
+
+
+@kernel
+def _rest_of_block(stack, v, block):
+    """Return how many shared pages, and pages that are out, a sampled block holds beside its own: as its neighbours."""
+    vms, host_class, per_block = stack.vms, stack.pages.host_class, stack.knobs.pages_per_block
+    first = max(0, block * per_block - _NEIGHBOURS)
+    end = min(vms.granted[v], (block + 1) * per_block + _NEIGHBOURS)
+    n_shared, n_out = 0, 0
+    for i in range(vms.start[v] + first, vms.start[v] + end):
+        n_shared += host_class[i] == SHARED
+        n_out += host_class[i] == COMPRESSED or host_class[i] == SWAPPED
+    per_page = stack.knobs.scatter / (end - first)
+    return n_shared * per_page, n_out * per_page
+
+
+@kernel
+def _has_gap(stack, v, block):
+    """Say whether the rest of a sampled block has a gap, by the distance to the nearest sampled one.
+
+    Gaps as dense as one in g leave a block of n pages without any with probability exp(-n / g); the nearest of them is
+    g / 2 away on average. It is always the same blocks that have none.
+    """
+    vms, host_class, per_block = stack.vms, stack.pages.host_class, stack.knobs.pages_per_block
+    counts, granted = vms.counts[v], vms.granted[v]
+    if counts[PRIVATE] + counts[SHARED] + counts[COMPRESSED] + counts[SWAPPED] >= granted:
+        return False
+    first, last = block * per_block, min((block + 1) * per_block, granted) - 1
+    distance = 1
+    while not _is_gap(host_class, vms.start[v], first - distance, granted) and not _is_gap(
+        host_class, vms.start[v], last + distance, granted
+    ):
+        distance += 1
+        if distance >= granted:
+            return False
+    whole_below = math.exp(-0.5 * stack.knobs.scatter / distance) * _ALL
+    return float(draw_u32(vms.key[v], block, 0, PURPOSE_WHOLE)) >= whole_below
+
+
+@small_kernel
+def _is_gap(host_class, start, offset, granted):
+    if offset < 0 or offset >= granted:
+        return False
+    page_class = host_class[start + offset]
+    return page_class == UNTOUCHED or page_class == BALLOONED or page_class == EVICTED
 
 
 @kernel

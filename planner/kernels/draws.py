@@ -28,6 +28,10 @@ PURPOSE_SAMPLE = 51
 PURPOSE_NOISE = 52
 PURPOSE_STRATUM = 70
 PURPOSE_BLOCK = 71
+PURPOSE_WHOLE = 72
+
+_PURPOSES = np.uint32(128)
+"""Purposes a tick has room for: with fewer, one purpose would repeat the draws of another some ticks later."""
 
 N_EXPONENTIAL = 1024
 
@@ -75,7 +79,7 @@ def mix_u32(x):
 def draw_u32(vm_key, page, tick, purpose):
     """Draw a uniform 32-bit number for (VM key uint32, page, tick, purpose)."""
     x = mix_u32(np.uint32(np.uint32(vm_key) ^ np.uint32(np.uint32(page) * np.uint32(0x9E3779B1))))
-    step = np.uint32(np.uint32(np.uint32(tick) * np.uint32(16)) + np.uint32(purpose))
+    step = np.uint32(np.uint32(np.uint32(tick) * _PURPOSES) + np.uint32(purpose))
     return mix_u32(np.uint32(x ^ np.uint32(step * np.uint32(0x85EBCA77))))
 
 

@@ -1,15 +1,12 @@
 """The one way in which a page changes its host class, so that frames, counts and references always agree.
 
-Covers class transitions, free frames, breaking 2 MiB blocks and releasing a VM. Who moves which page, and why, is in
+Covers class transitions, free frames and releasing a VM. Who moves which page, and why, is in
 the kernels of the mechanisms.
 """
-
-import math
 
 import numpy as np
 
 from planner.kernels.compiled import kernel, small_kernel
-from planner.kernels.draws import PURPOSE_BLOCK, draw_u32
 from planner.kernels.pool import enter_pool, leave_pool
 from planner.kernels.sharing_frames import join_frame, leave_frame
 from planner.kernels.sharing_groups import open_group
@@ -102,42 +99,6 @@ def vm_of(stack, i):
 
 
 @kernel
-def break_block(stack, v, i):
-    """Map the 2 MiB block of page `i` with 4 KiB pages, if it is not yet. Changes `stack` in place.
-
-    A sampled page stands for many pages, and these lie in many blocks: see `_break_scattered`.
-    """
-    block_in_vm = (i - stack.vms.start[v]) // stack.knobs.pages_per_block
-    if stack.host.is_small[stack.host.block_start[v] + block_in_vm] == 0:
-        _map_small(stack, v, block_in_vm)
-    if stack.knobs.scatter > 0.0 and stack.vms.small[v] < stack.vms.granted[v]:
-        _break_scattered(stack, v)
-
-
-@small_kernel
-def _map_small(stack, v, block_in_vm):
-    per_block = stack.knobs.pages_per_block
-    stack.host.is_small[stack.host.block_start[v] + block_in_vm] = 1
-    stack.vms.small[v] += max(0, min(stack.vms.granted[v] - block_in_vm * per_block, per_block))
-
-
-@kernel
-def _break_scattered(stack, v):
-    """Break the blocks that the other pages for which one sampled page of VM `v` stands lie in. In place.
-
-    S pages taken at random from B blocks leave a block whole with probability exp(-S / B). Each block has a drawn
-    threshold and breaks when the sum of S / B has come so far: as many break as would, and always the same ones first.
-    """
-    vms, host, per_block = stack.vms, stack.host, stack.knobs.pages_per_block
-    host.exposure[v] += stack.knobs.scatter / vms.granted[v]
-    breaks_from = math.exp(-host.exposure[v]) * 4294967296.0
-    for block in range((vms.granted[v] + per_block - 1) // per_block):
-        is_large = host.is_small[host.block_start[v] + block] == 0
-        if is_large and float(draw_u32(vms.key[v], block, 0, PURPOSE_BLOCK)) >= breaks_from:
-            _map_small(stack, v, block)
-
-
-@kernel
 def release_vm(stack, v):
     """Take every page from VM `v`, as power-off and restart do, and map it large again. Changes `stack` in place."""
     vms, host = stack.vms, stack.host
@@ -146,7 +107,6 @@ def release_vm(stack, v):
             move_page(stack, v, i, UNTOUCHED)
     if stack.knobs.is_large:
         host.is_small[host.block_start[v] : host.block_start[v + 1]] = 0
-    host.exposure[v] = 0.0
     vms.small[v] = 0
     vms.granted[v] = 0
     stack.sharing.on_tick[v] = -1

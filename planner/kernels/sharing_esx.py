@@ -7,9 +7,10 @@ before is shared at once. Hashes are exact here: false matches do not occur.
 
 import math
 
+from planner.kernels.blocks import break_shared
 from planner.kernels.compiled import kernel
 from planner.kernels.draws import PURPOSE_HASHED, PURPOSE_HASHED_FIRST, PURPOSE_SCAN, draw_below, draw_u32
-from planner.kernels.frames import break_block, free_frames, move_page, vm_of
+from planner.kernels.frames import free_frames, move_page, vm_of
 from planner.kernels.sharing_groups import close_groups, keep_to_share
 from planner.kernels.sharing_state import (
     SCAN_CPU_NS,
@@ -22,11 +23,12 @@ from planner.kernels.state import NO_CONTENT, PRIVATE, SHARED
 
 
 @kernel
-def try_share(stack, v, i):
+def try_share(stack, v, i, may_break):
     """Share private page `i` with a shared frame or a hinted page of equal content. In place; returns success.
 
     A page that finds no partner becomes the hint of its content; so does one that finds a stale hint. A zero page in
-    sampled mode stands for many equal pages, which share among themselves: it needs no partner.
+    sampled mode stands for many equal pages, which share among themselves: it needs no partner. Unless
+    `may_break`, only blocks that are broken are searched, and page `i` stands for pages in such blocks.
     """
     pages, contents = stack.pages, stack.contents
     content = pages.content[i]
@@ -39,12 +41,19 @@ def try_share(stack, v, i):
             contents.hint[content] = i
             return False
         partner_vm = vm_of(stack, partner)
-        break_block(stack, partner_vm, partner)
+        _break(stack, partner_vm, partner, may_break)
         move_page(stack, partner_vm, partner, SHARED)
-    break_block(stack, v, i)
+    _break(stack, v, i, may_break)
     move_page(stack, v, i, SHARED)
     stack.sharing.counters[SCAN_CPU_NS] += stack.sharing.cost_ns[VISIT_MERGE] * stack.knobs.sharing.page_scale
     return True
+
+
+@kernel
+def _break(stack, v, i, may_break):
+    block = stack.host.block_start[v] + (i - stack.vms.start[v]) // stack.knobs.pages_per_block
+    if may_break or stack.host.is_small[block] == 0:
+        break_shared(stack, v, i)
 
 
 @kernel
@@ -81,7 +90,7 @@ def _note_power(stack, tick):
 
 @kernel
 def _share_hashed(stack, v, tick):
-    """Share pages of VM `v` that are mapped large and were hashed since it is on.
+    """Share pages of VM `v` that were hashed since it is on: those that are mapped large waited for this.
 
     A random scan of rate r over M pages has hashed a page after a time t with probability 1 - exp(-r t / M).
     """
@@ -90,16 +99,15 @@ def _share_hashed(stack, v, tick):
     hashed_below = 4294967296.0
     if on_tick > 0:
         hashed_below *= 1.0 - math.exp(-vms.scan_per_tick[v] * (tick - on_tick) / granted)
-    per_block, is_small, first_block = stack.knobs.pages_per_block, stack.host.is_small, stack.host.block_start[v]
     for offset in range(granted):
         i = first + offset
-        if host_class[i] != PRIVATE or content[i] == NO_CONTENT or is_small[first_block + offset // per_block] == 1:
+        if host_class[i] != PRIVATE or content[i] == NO_CONTENT:
             continue
         if draw_u32(vms.key[v], offset, 0, PURPOSE_HASHED) >= hashed_below:
             continue
         if free_frames(stack) >= stack.knobs.break_below:
             break
-        try_share(stack, v, i)
+        try_share(stack, v, i, True)
 
 
 @kernel
@@ -139,4 +147,4 @@ def _look(stack, v, budget, tick, may_break):
         for n in range(keep_to_share(stack, first, looks, n_looks)):
             offset = looks[n]
             if may_break or is_small[first_block + offset // per_block] == 1:
-                try_share(stack, v, first + offset)
+                try_share(stack, v, first + offset, may_break)

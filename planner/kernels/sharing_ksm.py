@@ -4,8 +4,9 @@ Covers the checksum rule, zero pages, stable and unstable tree, chains, smart_sc
 of batches and pauses, and the scan-time advisor. Not modelled: migration between NUMA nodes, forks, failed locks.
 """
 
+from planner.kernels.blocks import break_block, break_shared
 from planner.kernels.compiled import kernel, small_kernel
-from planner.kernels.frames import break_block, free_frames, move_page, vm_of
+from planner.kernels.frames import free_frames, move_page, vm_of
 from planner.kernels.sharing_frames import metadata_frames
 from planner.kernels.sharing_nodes import add_node, find_dup, join_node, leave_trees
 from planner.kernels.sharing_runs import RUN_PAGES, visit_run
@@ -243,7 +244,7 @@ def _merge(stack, v, i, content):
         counters[SCAN_UNSHARED] += 1
         return VISIT_SEARCH
     if contents.frame_cost[content] == 0:
-        break_block(stack, v, i)
+        break_shared(stack, v, i)
         move_page(stack, v, i, SHARED)
         return VISIT_MERGE
     node = find_dup(stack, content)

@@ -6,8 +6,9 @@ its items is visited. The kernel also drops such nodes when a search for other b
 their own items, one pass at most.
 """
 
+from planner.kernels.blocks import break_shared
 from planner.kernels.compiled import kernel
-from planner.kernels.frames import break_block, move_page
+from planner.kernels.frames import move_page
 from planner.kernels.sharing_state import (
     ITEM_STABLE,
     ITEM_UNSTABLE,
@@ -154,7 +155,7 @@ def join_node(stack, v, i, node):
     """Merge page `i`, whose item is in no tree, into the frame of a stable node. In place."""
     sharing = stack.sharing
     counters = sharing.counters
-    break_block(stack, v, i)
+    break_shared(stack, v, i)
     sharing.node[i] = node
     sharing.node_pointers[node] += 1
     sharing.item[i] = ITEM_STABLE

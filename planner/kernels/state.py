@@ -169,7 +169,7 @@ class HostArrays(NamedTuple):
     totals: np.ndarray  # int64, shape (N_TOTALS,)
     is_small: np.ndarray  # uint8, per block: mapped with 4 KiB pages
     block_start: np.ndarray  # int64, shape (n_vms + 1,), first block of each VM
-    exposure: np.ndarray  # float64, shape (n_vms,), pages taken at random per block since power-on, sampled pages' rest
+    breaks: np.ndarray  # int64, shape (n_vms,), how often the rest of a sampled page broke blocks, for the draws
     victim_counts: np.ndarray  # int64, shape (N_GUEST_CLASSES * N_AGE_BUCKETS,), scratch of the victim searches
 
 

@@ -4,10 +4,11 @@ Victims are random within VMs above their target (ESXi) or the host's least rece
 Only pages with a frame of their own are taken, and by LRU frames that KSM merged. Not modelled: clustering of writes.
 """
 
+from planner.kernels.blocks import break_victim
 from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.compression import make_room, space_left
 from planner.kernels.draws import PURPOSE_VICTIM, draw_u32
-from planner.kernels.frames import break_block, free_frames, move_page, vm_of
+from planner.kernels.frames import free_frames, move_page, vm_of
 from planner.kernels.sharing_esx import try_share
 from planner.kernels.sharing_swap import swap_merged
 from planner.kernels.state import COMPRESSED, PRIVATE, SHARED, SWAPPED, TICK_SWAP_OUT, UNITS_PER_PAGE
@@ -30,16 +31,16 @@ def evict_page(stack, v, i):
         Whether the page gave up its frame.
     """
     knobs, limits = stack.knobs, stack.swap.limits
-    if knobs.is_sharing and not knobs.sharing.is_ksm and try_share(stack, v, i):
+    if knobs.is_sharing and not knobs.sharing.is_ksm and try_share(stack, v, i, True):
         return True
     units = stack.swap.slot_units[i]
     if knobs.is_compressing and units < UNITS_PER_PAGE and make_room(stack, v, units):
-        break_block(stack, v, i)
+        break_victim(stack, v, i)
         move_page(stack, v, i, COMPRESSED)
         return True
     if not knobs.is_swapping or space_left(stack) < 1:
         return False
-    break_block(stack, v, i)
+    break_victim(stack, v, i)
     if limits.is_ram:
         # As Linux does, also a page that does not compress: it goes into the device as it is, and nothing is gained.
         move_page(stack, v, i, COMPRESSED)

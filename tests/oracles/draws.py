@@ -13,7 +13,7 @@ def mix(x):
 
 def draw(key, page, tick, purpose):
     x = mix((key ^ ((page * 0x9E3779B1) & MASK)) & MASK)
-    step = (tick * 16 + purpose) & MASK
+    step = (tick * 128 + purpose) & MASK
     return mix(x ^ ((step * 0x85EBCA77) & MASK))
 
 

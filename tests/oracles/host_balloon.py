@@ -14,6 +14,7 @@ class Balloon:
         spare = self.spare(vm)
         taken = 0
         while taken < want:
+            hand = vm.hand_free if taken < spare else vm.hand_reclaim
             page = self.next_free(vm) if taken < spare else self.next_reclaimed(vm, want - taken, tick)
             if page is None:
                 break
@@ -23,7 +24,7 @@ class Balloon:
                 most_written -= 1
                 vm.tick["inflate_write"] += 1
             if page.host_class in HELD:
-                self.break_block(vm, page)
+                self.break_range(vm, page, hand, page.number + 1)
             self.give(vm, page, "ballooned")
             vm.tick["inflated"] += 1
             taken += 1

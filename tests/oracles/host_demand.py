@@ -41,7 +41,6 @@ class Demand:
         if self.knobs.is_large:
             vm.small_blocks = set()
         vm.granted = vm.in_use = 0
-        vm.exposure = 0.0
         vm.on_tick = None
 
     def may_power_on(self, vm):

@@ -34,15 +34,43 @@ class Frames:
     def is_small(self, vm, page):
         return page.number // self.knobs.pages_per_block in vm.small_blocks
 
+    # A sampled page stands for pages in many blocks; exact mode breaks the page's own.
+
     def break_block(self, vm, page):
-        """Break the page's block, and those in which the other pages lie that the sampled page stands for."""
+        """Break for a page taken at random: it stands for pages in all large blocks, unless its own is broken."""
+        if not self.is_small(vm, page):
+            n_blocks = math.ceil(vm.granted / self.knobs.pages_per_block)
+            self.break_some(vm, page, range(n_blocks), vm.granted - self.small_pages(vm))
+
+    def break_range(self, vm, page, first, end):
+        """Break for the only page taken of those numbered `first` .. `end`."""
+        size = self.knobs.pages_per_block
+        blocks = range(first // size, math.ceil(end / size)) if end > first + 1 else ()
+        self.break_some(vm, page, blocks, end - first)
+
+    def break_among(self, vm, page, kind):
+        """Break for a page taken for its kind: it stands for what lies half-way to the next of its kind."""
+        alike = [other.number for other in vm.pages[: vm.granted] if kind(other) == kind(page)]
+        before = [number for number in alike if number < page.number]
+        after = [number for number in alike if number > page.number]
+        first = (before[-1] + page.number + 1) // 2 if before else 0
+        self.break_range(vm, page, first, (page.number + after[0] + 1) // 2 if after else vm.granted)
+
+    def break_shared(self, vm, page):
+        self.break_among(vm, page, lambda other: other.content is not None)
+
+    def break_victim(self, vm, page):
+        if self.knobs.is_lru:
+            self.break_among(vm, page, lambda other: other.last_touch)
+        else:
+            self.break_block(vm, page)
+
+    def break_some(self, vm, page, blocks, n_pages):
+        if self.knobs.scatter > 0 and blocks:
+            whole = math.exp(-self.knobs.scatter / max(1, n_pages)) * 2**32
+            vm.breaks += 1
+            vm.small_blocks |= {block for block in blocks if draw(vm.key, block, vm.breaks, 71) >= whole}
         vm.small_blocks.add(page.number // self.knobs.pages_per_block)
-        if self.knobs.scatter == 0 or self.small_pages(vm) == max(vm.granted, 0):
-            return
-        vm.exposure += self.knobs.scatter / vm.granted
-        for block in range(math.ceil(vm.granted / self.knobs.pages_per_block)):
-            if draw(vm.key, block, 0, 71) >= math.exp(-vm.exposure) * 2**32:
-                vm.small_blocks.add(block)
 
     def small_pages(self, vm):
         return sum(self.is_small(vm, page) for page in vm.pages[: max(vm.granted, 0)])

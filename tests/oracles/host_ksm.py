@@ -201,7 +201,7 @@ class Ksm:
             item.is_unstable = True
             return "search"
         if self.frame_cost[content] == 0:
-            self.break_block(vm, page)
+            self.break_shared(vm, page)
             self.move(vm, page, "shared")
             return "merge"
         node = self.search_stable(content)
@@ -232,7 +232,7 @@ class Ksm:
         return "merge"
 
     def join(self, node, vm, page):
-        self.break_block(vm, page)
+        self.break_shared(vm, page)
         page.node = node
         page.item.node = node
         node.items.append(page.item)

@@ -84,15 +84,15 @@ class Paging:
         self.queue_cutoff = self.queue[-1][1].last_touch if self.queue else -1
 
     def evict(self, vm, page):
-        if self.knobs.is_sharing and not self.knobs.sharing.is_ksm and self.try_share(vm, page):
+        if self.knobs.is_sharing and not self.knobs.sharing.is_ksm and self.try_share(vm, page, True):
             return True
         if self.knobs.is_compressing and page.slot_units < 16 and self.make_room(vm, page.slot_units):
-            self.break_block(vm, page)
+            self.break_victim(vm, page)
             self.move(vm, page, "compressed")
             return True
         if not self.knobs.is_swapping or self.space_left() < 1:
             return False
-        self.break_block(vm, page)
+        self.break_victim(vm, page)
         if self.limits.is_ram:
             self.move(vm, page, "compressed")
             return page.slot_units < 16

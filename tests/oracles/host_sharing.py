@@ -7,7 +7,7 @@ from tests.oracles.host_ksm import Ksm
 
 
 class Sharing(Ksm):
-    def try_share(self, vm, page):
+    def try_share(self, vm, page, may_break):
         content = page.content
         if content is None or page.host_class != "private":
             return False
@@ -17,9 +17,11 @@ class Sharing(Ksm):
             if not is_held or partner is page:
                 self.hints[content] = (vm, page)
                 return False
-            self.break_block(partner_vm, partner)
+            if may_break or not self.is_small(partner_vm, partner):
+                self.break_shared(partner_vm, partner)
             self.move(partner_vm, partner, "shared")
-        self.break_block(vm, page)
+        if may_break or not self.is_small(vm, page):
+            self.break_shared(vm, page)
         self.move(vm, page, "shared")
         self.cpu_ns += self.costs[3] * self.knobs.sharing.page_scale
         return True
@@ -46,13 +48,13 @@ class Sharing(Ksm):
         if vm.on_tick > 0:
             hashed = 1.0 - math.exp(-vm.scan_per_tick * (tick - vm.on_tick) / vm.granted)
         for page in vm.pages[: vm.granted]:
-            if page.host_class != "private" or page.content is None or self.is_small(vm, page):
+            if page.host_class != "private" or page.content is None:
                 continue
             if draw(vm.key, page.number, 0, 46) >= 4294967296.0 * hashed:
                 continue
             if self.free() >= self.knobs.break_below:
                 break
-            self.try_share(vm, page)
+            self.try_share(vm, page, True)
 
     def scan(self, tick):
         if self.knobs.sharing.is_ksm:
@@ -73,7 +75,7 @@ class Sharing(Ksm):
             for n in range(budget):
                 page = vm.pages[draw_below(vm.key, n, tick, 6, vm.granted)]
                 if self.is_small(vm, page) or may_break:
-                    self.try_share(vm, page)
+                    self.try_share(vm, page, may_break)
 
     def touch_unique(self, vm, page, tick):
         knobs = self.knobs.sharing

@@ -49,7 +49,7 @@ class Vm:
     zero_content: int | None
     weight: float
     small_blocks: set = field(default_factory=set)
-    exposure: float = 0.0
+    breaks: int = 0
     granted: int = -1
     in_use: int = -1
     bar: int | None = None

@@ -94,7 +94,7 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
             totals=np.where(np.arange(state.N_TOTALS) == state.TOTAL_EXHAUSTED_TICK, -1, 0),
             is_small=np.ones(total, np.uint8),
             block_start=start.copy(),
-            exposure=np.zeros(n_vms),
+            breaks=np.zeros(n_vms, dtype=np.int64),
             victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, np.int64),
         ),
         swap=state.SwapArrays(
@@ -127,7 +127,7 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
         balloons=_build_balloons(n_pages),
         active=state.ActiveArrays(*np.zeros((4, n_vms)), build_normal_table()),
         balloon_knobs=state.BalloonKnobs(**DEFAULT_BALLOON_KNOBS),
-        rebuild=state.RebuildArrays(np.zeros(n_vms, np.int64), state.RebuildLimits(True, 10.0, 10, 256, 128)),
+        rebuild=state.RebuildArrays(np.zeros(n_vms, np.int64), state.RebuildLimits(True, 10.0, 10, 2, 1)),
     )
 
 

@@ -17,8 +17,8 @@ from tests.unit.host.stacks import build_small_stack, grant
 def test_two_equal_pages_share_one_frame_and_a_write_copies():
     stack = grant(grant(build_small_stack(100), 0, 2, [0, -1]), 1, 1, [0])
     assert free_frames(stack) == 97
-    assert not try_share(stack, 0, 0)  # first of its kind: becomes the hint
-    assert try_share(stack, 1, 10)
+    assert not try_share(stack, 0, 0, True)  # first of its kind: becomes the hint
+    assert try_share(stack, 1, 10, True)
     assert free_frames(stack) == 98
     assert stack.contents.refs[0] == 2
     assert write_page(stack, 1, 10)
@@ -31,7 +31,7 @@ def test_two_equal_pages_share_one_frame_and_a_write_copies():
 def test_zero_pages_of_sampled_mode_share_without_a_partner():
     stack = grant(build_small_stack(100), 0, 1, [0])
     stack.contents.frame_cost[0] = 0
-    assert try_share(stack, 0, 0)
+    assert try_share(stack, 0, 0, True)
     assert free_frames(stack) == 100
     assert find_violation(stack) is None
 
@@ -82,7 +82,7 @@ def test_random_victims_are_spread_over_the_vm():
 
 def test_share_before_swap_writes_nothing_for_equal_pages():
     stack = grant(build_small_stack(100, n_pages=[10]), 0, 10, [0] * 10)
-    assert not try_share(stack, 0, 9)  # scanned before: its content is known
+    assert not try_share(stack, 0, 9, True)  # scanned before: its content is known
     assert page_out(stack, 5, 1) == 5
     # Five frames gained by mapping six pages to one frame; nothing written.
     assert stack.vms.counts[0, state.SHARED] == 6
