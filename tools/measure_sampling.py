@@ -36,9 +36,12 @@ RATES = (64, 128, 256)
 
 BREAKDOWN = (
     "granted_bytes_mean", "private_bytes_mean", "shared_bytes_mean", "shared_saved_bytes_mean", "ballooned_bytes_mean",
-    "evicted_bytes_mean", "compressed_bytes_mean", "swapped_bytes_mean", "small_mapped_bytes_mean",
+    "evicted_bytes_mean", "compressed_bytes_mean", "swapped_bytes_mean",
 )  # fmt: skip
 """Where the bytes are: errors are shares of the host's memory."""
+
+MAPPING = "small_mapped_bytes_mean"
+"""Memory in 4 KiB mappings, which translation costs more for: its error is a share of the host's memory, too."""
 
 EVENTS = ("swap_in", "swap_out", "guest_paging", "cow_break")
 """Rare events: the sampled rate is compared with the exact one as a ratio, where that is not next to nothing."""
@@ -81,6 +84,8 @@ class Comparison:
     ----------
     differences : dict
         Column of `BREAKDOWN` -> sampled less exact ÷ host memory.
+    mapping : float
+        The same of `MAPPING`.
     events : dict
         Name of `EVENTS` -> (sampled, exact), in host memories a day.
     """
@@ -88,6 +93,7 @@ class Comparison:
     host: RandomHost
     pages_per_vm: int
     differences: dict[str, float]
+    mapping: float
     events: dict[str, tuple[float, float]]
 
     def worst(self) -> float:
@@ -180,6 +186,7 @@ def compare(host: RandomHost, rates: Sequence[int]) -> list[Comparison]:
                 host=host,
                 pages_per_vm=pages_per_vm,
                 differences={name: (sampled[name] - exact[name]) / memory for name in BREAKDOWN},
+                mapping=(sampled[MAPPING] - exact[MAPPING]) / memory,
                 events={
                     name: (sampled[column] * DAY_S / memory, exact[column] * DAY_S / memory)
                     for name, column in per_day.items()
@@ -195,6 +202,7 @@ def summarize(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
     for pages_per_vm in sorted({item.pages_per_vm for item in comparisons}):
         mine = [item for item in comparisons if item.pages_per_vm == pages_per_vm]
         worst = np.array([item.worst() for item in mine])
+        mapping = np.array([item.mapping for item in mine])
         by_class = {name: np.array([item.differences[name] for item in mine]) for name in BREAKDOWN}
         summary.append(
             {
@@ -202,6 +210,8 @@ def summarize(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
                 "breakdown_most": _round_up(worst.max()),
                 "breakdown_p90": _round_up(float(np.quantile(worst, 0.9))),
                 "hosts_within_1_percent": int((worst <= 0.01).sum()),
+                "mapping_most": _round_up(np.abs(mapping).max()),
+                "mapping_mean": round(float(mapping.mean()), 4),
                 "mean_by_class": {
                     name.removesuffix("_bytes_mean"): round(float(v.mean()), 5) for name, v in by_class.items()
                 },
@@ -235,14 +245,15 @@ def table_text(summary: Sequence[dict[str, Any]], n_hosts: int) -> str:
     """Write the summary as a table in Markdown."""
     lines = [
         f"| pages a VM | breakdown: largest of {n_hosts} hosts | 90th percentile | hosts within 1 % | "
-        "swap-in | guest paging | copy-on-write |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "4 KiB mappings: largest | mean | swap-in | guest paging | copy-on-write |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in summary:
         events = [_event_text(row["events"][name]) for name in ("swap_in", "guest_paging", "cow_break")]
         lines.append(
             f"| {row['pages_per_vm']:,} | {100 * row['breakdown_most']:.2f} % | {100 * row['breakdown_p90']:.2f} % | "
-            f"{row['hosts_within_1_percent']} | {' | '.join(events)} |"
+            f"{row['hosts_within_1_percent']} | {100 * row['mapping_most']:.1f} % | "
+            f"{100 * row['mapping_mean']:+.1f} % | {' | '.join(events)} |"
         )
     return "\n".join(lines)
 
@@ -264,7 +275,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         host = draw_host(seed)
         found = compare(host, RATES)
         comparisons += found
-        worst = ", ".join(f"{item.pages_per_vm}: {100 * item.worst():.2f} %" for item in found)
+        worst = ", ".join(
+            f"{item.pages_per_vm}: {100 * item.worst():.2f} % ({100 * item.mapping:+.1f} %)" for item in found
+        )
         sys.stderr.write(f"{seed} {host.describe()}: {worst}\n")
         _write(given.out, comparisons, seed + 1)
     return 0

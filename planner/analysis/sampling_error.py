@@ -23,18 +23,17 @@ class SamplingError:
         Rate measured: the nearest one that is not finer than the rate asked for.
     breakdown_fraction : float
         Largest difference of a class of memory, as a share of host memory.
+    mapping_fraction : float
+        Largest difference of the memory in 4 KiB mappings, as a share of host memory.
     swap_in_ratio, guest_paging_ratio : (float, float) or None
         Least and most of sampled rate ÷ exact rate; None where too few hosts had any.
     """
 
     pages_per_vm: int
     breakdown_fraction: float
+    mapping_fraction: float
     swap_in_ratio: tuple[float, float] | None
     guest_paging_ratio: tuple[float, float] | None
-
-
-_SEEN_SINCE = "35 %"
-"""Largest difference of a class of memory, of host memory, on eight small hosts since the table was measured."""
 
 
 def find_sampling_error(pages_per_vm: int) -> SamplingError | None:
@@ -46,6 +45,7 @@ def find_sampling_error(pages_per_vm: int) -> SamplingError | None:
     return SamplingError(
         pages_per_vm=row["pages_per_vm"],
         breakdown_fraction=row["breakdown_most"],
+        mapping_fraction=row["mapping_most"],
         swap_in_ratio=_interval(row["events"]["swap_in"]),
         guest_paging_ratio=_interval(row["events"]["guest_paging"]),
     )
@@ -59,11 +59,13 @@ def describe_sampling_error(pages_per_vm: int, page_scale: int) -> str:
     rate = f"sampled at 1:{page_scale:,}"
     if error is None:
         return f"{rate}; unknown: so coarse a rate was not measured against exact hosts"
-    parts = [f"breakdown within {format_percent(error.breakdown_fraction)} of host memory"]
+    parts = [
+        f"breakdown within {format_percent(error.breakdown_fraction)} of host memory",
+        f"4 KiB mappings within {format_percent(error.mapping_fraction)}",
+    ]
     for name, ratio in (("swap-in", error.swap_in_ratio), ("guest paging", error.guest_paging_ratio)):
         parts.append(f"{name} ×{ratio[0]:g} to ×{ratio[1]:g}" if ratio else f"{name} unknown")
-    known = f"{rate}; against {_measured()['hosts']} exact hosts of 8 to 32 GiB: {', '.join(parts)}"
-    return f"{known}; large pages are rebuilt and KSM keeps the kernel's pace since then: up to {_SEEN_SINCE} was seen"
+    return f"{rate}; against {_measured()['hosts']} exact hosts of 8 to 32 GiB: {', '.join(parts)}"
 
 
 def _interval(event: dict[str, Any]) -> tuple[float, float] | None:

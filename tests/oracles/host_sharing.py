@@ -42,7 +42,7 @@ class Sharing(Ksm):
         self.was_short = is_short
 
     def share_hashed(self, vm, tick):
-        if vm.granted <= 0:
+        if vm.granted <= 0 or self.small_pages(vm) == vm.granted:
             return
         hashed = 1.0
         if vm.on_tick > 0:

@@ -12,11 +12,13 @@ MEASURED = {
         {
             "pages_per_vm": 64,
             "breakdown_most": 0.03,
+            "mapping_most": 0.2,
             "events": {"swap_in": {"hosts": 3, "least": 0.5, "most": 2.0, "pooled": 1.0}, "guest_paging": NONE},
         },
         {
             "pages_per_vm": 256,
             "breakdown_most": 0.01,
+            "mapping_most": 0.1,
             "events": {"swap_in": {"hosts": 3, "least": 0.8, "most": 1.2, "pooled": 1.0}, "guest_paging": NONE},
         },
     ],
@@ -42,8 +44,7 @@ def test_words(measured):
     text = describe_sampling_error(300, 4096)
     assert text == (
         "sampled at 1:4,096; against 30 exact hosts of 8 to 32 GiB: breakdown within 1 % of host memory, "
-        "swap-in ×0.8 to ×1.2, guest paging unknown; large pages are rebuilt and KSM keeps the kernel's pace since "
-        "then: up to 35 % was seen"
+        "4 KiB mappings within 10 %, swap-in ×0.8 to ×1.2, guest paging unknown"
     )
     assert describe_sampling_error(300, 1).startswith("none")
 
@@ -52,3 +53,4 @@ def test_shipped_file_knows_the_default_rate():
     error = find_sampling_error(256)
     assert error.pages_per_vm == 256
     assert 0 < error.breakdown_fraction < 0.05
+    assert 0 < error.mapping_fraction < 0.5
