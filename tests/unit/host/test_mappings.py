@@ -159,18 +159,21 @@ def test_the_table_agrees_with_walking_what_the_stack_left_of_broken_hosts(table
 
 
 def test_the_table_is_too_high_where_the_broken_blocks_are_the_idle_ones(table):
-    """Linux breaks cold blocks first. With the share of the touched pages the table agrees; it knows the VM's only."""
-    n_partly = 0
+    """Where Linux broke cold blocks first, the table asks for the VM's share of small pages, not the touched pages'.
+
+    With the touched pages' share it agrees.
+    """
+    too_high = []
     for ratio in (1.25, 1.1):
         stack = run_host("kvm", ratio)
         for v in range(N_VMS):
             share = stack.vms.small[v] / stack.vms.granted[v]
             of_touched = small_share_of(touched_pages(stack, v), stack, v)
-            assert of_touched <= share + 0.01
             if 0.1 < share < 0.9:
-                n_partly += 1
                 walked, active_bytes = walked_overhead(stack, v)
                 known, told = (interpolate_overhead(table, float(active_bytes), s) for s in (share, of_touched))
-                assert 1.1 < known / walked < 2.2
+                too_high.append(known / walked)
                 assert 0.85 < told / walked < 1.25
-    assert n_partly >= 2
+    assert len(too_high) >= 2
+    assert 1.5 < max(too_high) < 2.2
+    assert min(too_high) > 1.0
