@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 SOURCE ?=
+PAGE ?=
 PYTEST_ARGS ?=
 
 VENV := .venv
@@ -11,7 +12,7 @@ STAMPS := $(VENV)/.stamps
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --no-compile
 MIN_PYTHON := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help setup dev demo bitbrains test test-slow test-sampling lint bench bench-exact docs docs-measured clean
+.PHONY: help setup dev demo bitbrains test test-slow test-sampling lint bench bench-exact docs docs-measured docs-plots clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +25,7 @@ help:
 	@echo 'make setup | dev              install for use; install for development'
 	@echo 'make docs                     write the generated pages of docs/ again'
 	@echo 'make docs-measured            measure what docs/ says of validation and ablation again (minutes)'
+	@echo 'make docs-plots PAGE=FILE     draw the pictures of docs/model from a page of planner validate --out'
 	@echo 'make clean                    remove .venv and caches, keep data/ and reports/'
 
 $(STAMPS)/venv:
@@ -87,7 +89,12 @@ docs: dev
 # What is measured and takes minutes: the result of `planner validate`, the worth of each mechanism.
 docs-measured: dev
 	@$(BIN)/python -m tools.validation_tables
+	@$(BIN)/python -m tools.validation_plots
 	@$(BIN)/python -m tools.ablation
+
+# PAGE: what `planner validate --out PAGE` wrote; without it the targets that are drawn are run, which takes minutes.
+docs-plots: dev
+	@$(BIN)/python -m tools.validation_plots $(if $(PAGE),--page '$(PAGE)')
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
