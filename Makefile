@@ -89,8 +89,8 @@ docs: dev
 # What is measured and takes minutes: the result of `planner validate`, the worth of each mechanism.
 docs-measured: dev
 	@$(BIN)/python -m tools.validation_tables
-	@$(BIN)/python -m tools.validation_plots
 	@$(BIN)/python -m tools.ablation
+	@$(BIN)/python -m tools.validation_plots
 
 # PAGE: what `planner validate --out PAGE` wrote; without it the targets that are drawn are run, which takes minutes.
 docs-plots: dev

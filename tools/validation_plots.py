@@ -45,8 +45,8 @@ curves for which nothing was measured."""
 WITHOUT = ("ablation", "compression", "popularity", "workload")
 """Pages without a picture; each says why."""
 
-_WIDTH_PX = 720
-_SCALE = 1.25
+WIDTH_PX = 720
+SCALE = 1.25
 _CHROMIUM_ARGUMENTS = (
     "--headless",
     "--no-sandbox",
@@ -56,7 +56,7 @@ _CHROMIUM_ARGUMENTS = (
 )
 _STYLE = f"""
 body {{ background: #ffffff; }}
-#picture {{ box-sizing: border-box; width: {_WIDTH_PX}px; padding: 10px 12px 4px; background: #ffffff; }}
+#picture {{ box-sizing: border-box; width: {WIDTH_PX}px; padding: 10px 12px 4px; background: #ffffff; }}
 #picture h3 {{ margin: 0 0 8px; font-size: 16px; }}
 """
 _DRAW = """
@@ -85,11 +85,16 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.validation_plots")
     parser.add_argument("--page", type=Path, help="page written by `planner validate --out`; left out: run the targets")
     page = parser.parse_args(arguments).page
+    if page is not None and not page.is_file():
+        parser.error(f"there is no page at {page}")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        parser.error("Chromium is not installed: on Debian, apt-get install chromium")
     with TemporaryDirectory(prefix="planner-plots-") as scratch:
         if page is None:
             page = Path(scratch) / "validation.html"
             _write_page(page)
-        _draw(page, plots())
+        _draw(page, chromium, plots())
 
 
 def plots() -> list[str]:
@@ -118,9 +123,9 @@ def _write_page(out: Path) -> None:
     render_validation(outcomes, out)
 
 
-def _draw(page: Path, names: Iterable[str]) -> None:
+def _draw(page: Path, chromium: str, names: Iterable[str]) -> None:
     """Write a picture per plot that the page has; say which it has not."""
-    with _opened(page) as browser_page:
+    with _opened(page, chromium) as browser_page:
         for name in names:
             if browser_page.evaluate(_DRAW, name):
                 browser_page.locator("#picture").screenshot(path=picture_path(name), animations="disabled")
@@ -130,17 +135,14 @@ def _draw(page: Path, names: Iterable[str]) -> None:
 
 
 @contextmanager
-def _opened(page: Path) -> Iterator[Any]:
+def _opened(page: Path, chromium: str) -> Iterator[Any]:
     """Open a page in Chromium, in the light theme, with all its plots drawn."""
     from playwright.sync_api import sync_playwright
 
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        raise SystemExit("Chromium is not installed: on Debian, apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(_CHROMIUM_ARGUMENTS))
         context = browser.new_context(
-            viewport={"width": _WIDTH_PX, "height": 900}, device_scale_factor=_SCALE, color_scheme="light"
+            viewport={"width": WIDTH_PX, "height": 900}, device_scale_factor=SCALE, color_scheme="light"
         )
         opened = context.new_page()
         opened.goto(page.resolve().as_uri())
