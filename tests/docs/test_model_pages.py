@@ -51,7 +51,7 @@ def test_page_is_complete(page: Path) -> None:
     if page.stem in NOT_A_MECHANISM:
         return
     text = page.read_text(encoding="utf-8")
-    heads = " / ".join(re.findall(r"^## (.*)$", text, flags=re.MULTILINE)).lower()
+    heads = " / ".join(re.findall(r"^###? (.*)$", text, flags=re.MULTILINE)).lower()
     assert re.search("not modelled|cannot see", heads)
     assert re.search("validation|does it hold", heads) or pictures(page)
     assert "sources" in heads
