@@ -94,7 +94,7 @@ def main(arguments: list[str]) -> None:
         if page is None:
             page = Path(scratch) / "validation.html"
             _write_page(page)
-        _draw(page, chromium, plots())
+        draw_pictures(page, chromium, plots())
 
 
 def plots() -> list[str]:
@@ -123,7 +123,7 @@ def _write_page(out: Path) -> None:
     render_validation(outcomes, out)
 
 
-def _draw(page: Path, chromium: str, names: Iterable[str]) -> None:
+def draw_pictures(page: Path, chromium: str, names: Iterable[str]) -> None:
     """Write a picture per plot that the page has; say which it has not."""
     with _opened(page, chromium) as browser_page:
         for name in names:
