@@ -120,17 +120,20 @@ def _assumption_row(name: str, workload: WorkloadSpec, texts: Mapping[str, Any])
 
 
 def _policy_rows(hypervisor: HypervisorSpec) -> list[tuple[Cell, ...]]:
+    has_ksm = hypervisor.page_sharing.rules == "ksm"
+    rows = _setting_rows(hypervisor, "")
+    return [row for row in rows if row[0].text != "preset" and (has_ksm or "page_sharing.ksm." not in row[0].text)]
+
+
+def _setting_rows(spec: BaseModel, prefix: str) -> list[tuple[Cell, ...]]:
+    """Make a row for every setting, those of settings within settings by their paths."""
     rows: list[tuple[Cell, ...]] = []
-    for name, field in HypervisorSpec.model_fields.items():
-        value = getattr(hypervisor, name)
-        if name == "preset":
-            continue
+    for name, field in type(spec).model_fields.items():
+        value = getattr(spec, name)
         if isinstance(value, BaseModel):
-            for inner, inner_field in type(value).model_fields.items():
-                path = f"{name}.{inner}"
-                rows.append((Cell(path), Cell(_setting(value, inner)), Cell(inner_field.description or "")))
+            rows += _setting_rows(value, f"{prefix}{name}.")
         else:
-            rows.append((Cell(name), Cell(_setting(hypervisor, name)), Cell(field.description or "")))
+            rows.append((Cell(f"{prefix}{name}"), Cell(_setting(spec, name)), Cell(field.description or "")))
     return rows
 
 

@@ -176,3 +176,10 @@ def test_render_report_reads_a_directory_and_writes_the_same_page(tmp_path: Path
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
     with pytest.raises(InputError, match="cannot write the report"):
         render_report(tmp_path / "run", tmp_path / "no" / "such" / "place.html")
+
+
+def test_the_knobs_of_ksm_are_listed_one_by_one_where_ksm_scans():
+    for preset, expected in (("kvm", "256"), ("esxi-8", None)):
+        rows = {row[0].text: row[1].text for row in assumptions_section(make_config(hypervisor=preset)).tables[1].rows}
+        assert rows.get("page_sharing.ksm.max_page_sharing") == expected
+        assert not any(value.startswith("{") for value in rows.values())
