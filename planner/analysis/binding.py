@@ -19,8 +19,8 @@ class BindingConstraint:
     Attributes
     ----------
     kind : str
-        "swap_in", "guest_paging", "denied_memory", "too_few_replicates", "hosts_run_out", "failed_hosts", or
-        "sweep_ended".
+        "swap_in", "guest_paging", "denied_memory", "killed_vms", "refused_vms", "too_few_replicates",
+        "hosts_run_out", "failed_hosts", or "sweep_ended".
     text : str
         One sentence.
     overcommit_ratio : float or None
@@ -100,6 +100,10 @@ def _hosts_run_out(item: ScenarioSummary) -> str:
 def _objective_broken(item: ScenarioSummary, slo: SloSpec) -> tuple[str, str]:
     hosts = f"{_at(item)} {format_percent(item.swap_risk)} of hosts (at most {format_percent(item.swap_risk_high)})"
     allowed = f"allowed are {format_percent(slo.hosts_affected)}, bound included"
+    if 2 * item.refused_host_runs > item.broken_host_runs:
+        return "refused_vms", f"{hosts} do not let VMs on, for want of memory or swap space; {allowed}"
+    if 2 * item.killed_host_runs > item.broken_host_runs:
+        return "killed_vms", f"{hosts} run out of memory and kill VMs; {allowed}"
     if 2 * item.denied_host_runs > item.broken_host_runs:
         return "denied_memory", f"{hosts} run out of memory to give, with nothing left to reclaim; {allowed}"
     if 2 * item.guest_paging_host_runs > item.broken_host_runs:

@@ -9,7 +9,7 @@ import pandas as pd
 from planner.analysis.at_risk import STALLS
 from planner.analysis.slowdown import slowdown_quantile
 from planner.analysis.tables import GUEST_CLASSES
-from planner.analysis.wording import format_ratio
+from planner.analysis.wording import format_count, format_ratio
 from planner.config.spec import SloSpec
 from planner.units import format_bytes, format_seconds
 
@@ -86,10 +86,9 @@ def slowdown_parts(vms: pd.DataFrame) -> dict[str, float]:
 
 def what_binds(row: Mapping[str, Any], slo: SloSpec) -> str:
     """Say in a sentence what this host runs into first, or that it does not."""
-    if row["denied_bytes"] > 0:
-        return (
-            f"Memory runs out: {format_bytes(row['denied_bytes'])} could not be backed, with nothing left to reclaim."
-        )
+    outage = _outage(row)
+    if outage:
+        return outage
     if row["slo_is_broken"]:
         rate = f"swaps in more than {format_bytes(slo.swap_in)}/s"
         if not row["slo_swap_in_is_broken"]:
@@ -106,3 +105,18 @@ def what_binds(row: Mapping[str, Any], slo: SloSpec) -> str:
         f"Nothing binds: granted memory peaks at {peak} times what is usable, and "
         f"{format_bytes(row['free_bytes_min'])} stay free at least."
     )
+
+
+def _outage(row: Mapping[str, Any]) -> str:
+    """Say how memory runs out, or nothing."""
+    if row["refused_vms_max"] > 0:
+        refused = format_count(int(row["refused_vms_max"]), "VM")
+        return f"VMs are not let on, up to {refused} at once: there is no memory or swap space to promise them."
+    if row["killed_vms"] > 0:
+        killed = format_count(int(row["killed_vms"]), "time")
+        return f"Memory runs out: VMs were killed {killed}, with nothing left to reclaim."
+    if row["denied_bytes"] > 0:
+        return (
+            f"Memory runs out: {format_bytes(row['denied_bytes'])} could not be backed, with nothing left to reclaim."
+        )
+    return ""

@@ -59,6 +59,8 @@ class ScenarioSummary:
     host_runs: int
     broken_host_runs: int
     denied_host_runs: int
+    refused_host_runs: int
+    killed_host_runs: int
     guest_paging_host_runs: int
     failed_hosts: int
     effective_host_runs: float
@@ -163,7 +165,8 @@ def summed_histogram(rows: pd.DataFrame) -> np.ndarray:
 def _guest_paging_host_runs(finished: pd.DataFrame) -> int:
     """Count the host runs that broke the objective by guest paging alone."""
     broken = finished["slo_is_broken"].astype(bool) & ~finished["slo_swap_in_is_broken"].astype(bool)
-    return int((broken & (finished["denied_bytes"] == 0)).sum())
+    has_memory = (finished["denied_bytes"] == 0) & (finished["killed_vms"] == 0) & (finished["refused_vms_max"] == 0)
+    return int((broken & has_memory).sum())
 
 
 def _summarize(rows: pd.DataFrame, scenario: Mapping[str, Any], risk: RiskEstimate) -> ScenarioSummary:
@@ -185,6 +188,8 @@ def _summarize(rows: pd.DataFrame, scenario: Mapping[str, Any], risk: RiskEstima
         vms_per_host=_ratio(vms_placed, hosts_used),
         **_risk_fields(risk),
         denied_host_runs=int((finished["denied_bytes"] > 0).sum()),
+        refused_host_runs=int((finished["refused_vms_max"] > 0).sum()),
+        killed_host_runs=int((finished["killed_vms"] > 0).sum()),
         guest_paging_host_runs=_guest_paging_host_runs(finished),
         swap_in_bytes_per_s_p99=_worst_host_mean(finished, "swap_in_bytes_per_s_p99"),
         swap_in_bytes_per_s_mean=fleet_mean(rows, "swap_in_bytes_per_s_mean"),

@@ -35,17 +35,25 @@ def check_compressed_once(config: PlannerConfig) -> list[Issue]:
 
 
 def check_something_can_reclaim(config: PlannerConfig) -> list[Issue]:
-    """Check that a host which may be overcommitted can take memory back, or at least save some."""
+    """Check that a host which may be overcommitted can take memory back.
+
+    Page sharing saves memory without taking any back; it passes only where swap is switched off to see its worth.
+    """
     ratio, hypervisor = max(config.sweep.overcommit_ratio), config.hypervisor
     can_balloon = hypervisor.ballooning.enabled and hypervisor.ballooning.policy != "none"
-    if ratio <= 1 or can_balloon or hypervisor.page_sharing.enabled or hypervisor.compression.enabled:
+    if ratio <= 1 or can_balloon or hypervisor.compression.enabled:
         return []
     hint = "enable hypervisor.swap, hypervisor.ballooning or page sharing, or ask for ratios up to 1.0"
     if not hypervisor.swap.enabled:
+        if hypervisor.page_sharing.enabled:
+            return []
         message = (
             f"{ratio:g} promises more memory than there is, and nothing can take any back: swap and all else is off"
         )
         return [Issue("sweep.overcommit_ratio", message, hint)]
+    if hypervisor.swap.power_on_check:
+        # `check_vms_can_start` says more.
+        return []
     return [
         Issue(
             f"fleet.hosts[{position}].swap_size",
@@ -57,17 +65,46 @@ def check_something_can_reclaim(config: PlannerConfig) -> list[Issue]:
     ]
 
 
+def check_vms_can_start(config: PlannerConfig) -> list[Issue]:
+    """Check that a hypervisor which asks for swap space before it powers a VM on has some."""
+    hypervisor, vms = config.hypervisor, config.fleet.vms
+    if not (hypervisor.swap.enabled and hypervisor.swap.power_on_check):
+        return []
+    if isinstance(vms, tuple) and all(vm.reservation >= vm.memory for vm in vms):
+        return []
+    return [
+        Issue(
+            f"fleet.hosts[{position}].swap_size",
+            "0 B lets no VM on: the hypervisor asks for swap space for all memory that is not reserved",
+            "give it space, reserve all memory of the VMs, or set hypervisor.swap.power_on_check: false",
+        )
+        for position, group in enumerate(config.fleet.hosts)
+        if group.swap_size == 0
+    ]
+
+
 def check_watermarks(config: PlannerConfig) -> list[Issue]:
-    """Check that Linux's watermarks leave most of every host's RAM."""
+    """Check that Linux's watermarks leave most of every host's RAM: up to the high one nothing is given out."""
     if config.hypervisor.states != "linux":
         return []
     issues = []
     for group in config.fleet.hosts:
         spec = config.hypervisor.watermarks
-        if spec.min_free is not None and spec.min_free * 2 > group.memory:
-            message = f"{format_bytes(spec.min_free)} is more than half of the RAM of {group.name}"
+        least = spec.min_free or 0
+        high = least + 2 * max(least // 4, int(group.memory * spec.scale))
+        if least * 2 > group.memory:
+            message = f"{format_bytes(least)} is more than half of the RAM of {group.name}"
             issues.append(Issue("hypervisor.watermarks.min_free", message, "use less, or leave it out"))
+        elif high * 2 > group.memory:
+            message = f"the high one is at {format_bytes(high)}, more than half of the RAM of {group.name}"
+            issues.append(Issue("hypervisor.watermarks", message, "lower min_free or scale"))
     return issues[:1]
 
 
-SWAP_CHECKS = (check_compressed_sizes, check_compressed_once, check_something_can_reclaim, check_watermarks)
+SWAP_CHECKS = (
+    check_compressed_sizes,
+    check_compressed_once,
+    check_something_can_reclaim,
+    check_vms_can_start,
+    check_watermarks,
+)

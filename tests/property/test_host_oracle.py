@@ -267,7 +267,7 @@ def test_stack_equals_oracle(fleet, hypervisor):
 
 
 @pytest.mark.slow
-@settings(max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(fleet=FLEETS, hypervisor=HYPERVISORS)
 def test_stack_equals_oracle_long(fleet, hypervisor):
     compare(fleet, hypervisor)

@@ -22,6 +22,7 @@ def scenario(ratio: float, high: float, **changes: Any) -> ScenarioSummary:
         scenario_id=round(100 * ratio), role="sweep", overcommit_ratio=ratio, placement="first-fit", tail="middle",
         axes={}, hosts_used=round(10 / ratio), vms_placed=100, swap_risk=0.0, swap_risk_low=0.0, swap_risk_high=high,
         replicates=8, host_runs=80, broken_host_runs=0, denied_host_runs=0, guest_paging_host_runs=0, failed_hosts=0,
+        refused_host_runs=0, killed_host_runs=0,
         effective_host_runs=40.0,
         effective_host_runs_at_target=40.0, unplaced_vms=0, feasible=True,
     )  # fmt: skip
@@ -141,6 +142,8 @@ def test_the_end_of_the_sweep_binds_when_nothing_else_does() -> None:
         ({"failed_hosts": 3}, "failed_hosts"),
         ({"swap_risk": 0.2, "broken_host_runs": 16}, "swap_in"),
         ({"swap_risk": 0.2, "broken_host_runs": 16, "denied_host_runs": 15}, "denied_memory"),
+        ({"swap_risk": 0.2, "broken_host_runs": 16, "killed_host_runs": 15, "denied_host_runs": 15}, "killed_vms"),
+        ({"swap_risk": 0.2, "broken_host_runs": 16, "refused_host_runs": 15, "killed_host_runs": 15}, "refused_vms"),
         ({"swap_risk": 0.2, "broken_host_runs": 16, "guest_paging_host_runs": 15}, "guest_paging"),
         ({}, "too_few_replicates"),
     ],
