@@ -1,12 +1,14 @@
 """`planner host`: one host of a config in full detail, sampled or every 4 KiB page."""
 
 import json
+import math
 import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -19,7 +21,7 @@ from planner.cli.progress import note, show_progress
 from planner.cli.run_sweep import warm_up
 from planner.config.load import load_config
 from planner.config.spec import PlannerConfig
-from planner.errors import EXIT_OK, InputError
+from planner.errors import EXIT_OK, ConfigError, InputError
 from planner.host.problem import HostProblem, HostResult
 from planner.host.simulator import HostSim
 from planner.report.host_page import HostView, render_host_page
@@ -37,7 +39,10 @@ from planner.workload.source import DemandSource
 from planner.workload.touch import count_pages
 
 BYTES_PER_PAGE = 28
-"""Memory that simulating one page takes: 24 bytes of state, the rest for contents and room to work in."""
+"""Upper bound of the memory that simulating one page takes: 24 bytes of state, the rest is room to work in.
+
+What is measured is less: docs/performance.md.
+"""
 
 LIST_BYTES_PER_PAGE = 8
 """... of which the order of compressed pages is kept."""
@@ -49,6 +54,7 @@ BASE_BYTES = 1 << 29
 """... of Python, libraries and touches, whatever the host."""
 
 _NAMED_HOSTS = 12
+_POSITION = re.compile(r"[\[ ]")
 _LOG_COLUMNS = 120
 
 
@@ -89,12 +95,7 @@ def host_command(job: HostJob) -> int:
     ConfigError, InputError
         The config, the host's name or the target is wrong, or there is not enough memory for exact mode.
     """
-    overrides = [*job.overrides, "sweep.axes={}"]
-    if job.ratio is not None:
-        overrides.append(f"sweep.overcommit_ratio=[{job.ratio!r}]")
-    if job.placement is not None:
-        overrides.append(f"sweep.placement=[{job.placement}]")
-    config = load_config(job.config_path, overrides, known_names())
+    config = _load(job)
     check_target(job.target(), HOST_FORMAT)
     found = _find_host(job, config)
     n_pages = int(_pages(found).sum())
@@ -109,6 +110,26 @@ def host_command(job: HostJob) -> int:
     summary = _write(job, config, plan, result)
     _print(job, summary)
     return EXIT_OK
+
+
+def _load(job: HostJob) -> PlannerConfig:
+    """Load the config with one ratio and one placement; what is wrong with these is said of their options."""
+    options = {}
+    if job.ratio is not None:
+        if not math.isfinite(job.ratio):
+            raise InputError("--ratio", f"{job.ratio:g} is not a finite number", "write a ratio, e.g. 1.5")
+        options["sweep.overcommit_ratio"] = ("--ratio", yaml.safe_dump([job.ratio]))
+    if job.placement is not None:
+        options["sweep.placement"] = ("--placement", yaml.safe_dump([job.placement]))
+    overrides = [*job.overrides, "sweep.axes={}", *(f"{path}={value}" for path, (_, value) in options.items())]
+    try:
+        return load_config(job.config_path, overrides, known_names())
+    except ConfigError as error:
+        issues = []
+        for issue in error.issues:
+            option = options.get(_POSITION.split(issue.path)[0])
+            issues.append(issue._replace(path=option[0]) if option else issue)
+        raise ConfigError(tuple(issues), error.source) from None
 
 
 def _find_host(job: HostJob, config: PlannerConfig) -> _Found:

@@ -164,7 +164,9 @@ def validate(  # noqa: PLR0913, PLR0917 (an argument is an option of the command
         list[str] | None, typer.Option(metavar="NAME", help="Only targets of this name, * and ? allowed; repeatable.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page with a plot per target.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON alone on stdout.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the rows, or the list, as JSON alone on stdout.")
+    ] = False,
     as_list: Annotated[bool, typer.Option("--list", help="List the targets and run nothing.")] = False,
     allow_known: Annotated[
         bool,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from rich.console import Console
 
@@ -89,7 +89,7 @@ def _validate(job: ValidateJob, scratch: Path) -> int:
         note(f"not judged: {problem}")
     targets = _choose(everything, job.only)
     if job.is_list:
-        print_targets(targets, _console())
+        _list(targets, job)
         return EXIT_OK
     if job.out is not None:
         _check_page_target(job.out)
@@ -192,12 +192,23 @@ def _check_page_target(out: Path) -> None:
         raise InputError(str(out), f"there is no directory {out.parent}", "make it, or name another file with --out")
 
 
+def _list(targets: Sequence[Target], job: ValidateJob) -> None:
+    if job.is_json:
+        names = ("name", "kind", "check", "title", "source")
+        _print_json([{name: getattr(target, name) for name in names} for target in targets])
+        return
+    print_targets(targets, _console())
+
+
 def _print(outcomes: Sequence[Outcome], job: ValidateJob) -> None:
     if job.is_json:
-        entries = [row_entry(row) for outcome in outcomes for row in outcome.rows]
-        sys.stdout.write(json.dumps(entries, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        _print_json([row_entry(row) for outcome in outcomes for row in outcome.rows])
         return
     print_validation(outcomes, _console())
+
+
+def _print_json(entries: Sequence[dict[str, Any]]) -> None:
+    sys.stdout.write(json.dumps(entries, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _console() -> Console:

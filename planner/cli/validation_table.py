@@ -20,9 +20,10 @@ from planner.validation.wording import (
 )
 
 _NARROWEST, _WIDEST = 18, 40
+_SHORT_UNIT = 6
 _WIDTHS = (15, 10, 13, 5, 6)
+"""Least widths of the columns after the name: wider where a number needs it, so that none is folded."""
 _JUSTIFY: tuple[Literal["left", "right"], ...] = ("right", "right", "right", "left", "left")
-_FIXED = sum(_WIDTHS) + 2 * (1 + len(_WIDTHS))
 _GROUP_COLUMN = {"evidence": "", "calibrated": "fitted", "shown": "shown"}
 _MARKS = {True: ("pass", "green"), False: ("MISS", "bold red")}
 _KNOWN_MARK = ("known", "red")
@@ -30,12 +31,13 @@ _KNOWN_MARK = ("known", "red")
 
 def print_validation(outcomes: Sequence[Outcome], console: Console) -> None:
     """Print a table per kind of target, what was missed with its reason, and a summary line per group."""
+    widths = _widths([row for outcome in outcomes for row in outcome.rows])
     for kind in dict.fromkeys(outcome.target.kind for outcome in outcomes):
         head = "expected, ours, tolerance, verdict; fitted values are no evidence"
         console.print(Text(f"{kind.capitalize()}: {head}", style="underline"), soft_wrap=True)
         for outcome in outcomes:
             if outcome.target.kind == kind:
-                _print_target(outcome, console)
+                _print_target(outcome, widths, console)
         console.print()
     rows = [row for outcome in outcomes for row in outcome.rows]
     for line in missed_lines(rows):
@@ -67,19 +69,27 @@ def print_targets(targets: Sequence[Target], console: Console) -> None:
     console.print(table)
 
 
-def _print_target(outcome: Outcome, console: Console) -> None:
+def _print_target(outcome: Outcome, widths: Sequence[int], console: Console) -> None:
     """Print one target: name and source over the whole width, then its quantities in columns of fixed width."""
     target = outcome.target
     console.print(Text(target.name, style="bold"), Text(target.source, style="dim"), soft_wrap=True)
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(width=max(_NARROWEST, min(_WIDEST, console.width - _FIXED)), overflow="fold")
-    for width, justify in zip(_WIDTHS, _JUSTIFY, strict=True):
+    fixed = sum(widths) + 2 * (1 + len(widths))
+    table.add_column(width=max(_NARROWEST, min(_WIDEST, console.width - fixed)), overflow="fold")
+    for width, justify in zip(widths, _JUSTIFY, strict=True):
         table.add_column(width=width, justify=justify, overflow="fold")
     for row in outcome.rows:
         table.add_row(*_cells(row))
     console.print(table)
     for note in remarks(outcome.rows):
         console.print(Text(f"  {note}", style="dim"), soft_wrap=True)
+
+
+def _widths(rows: Sequence[Row]) -> list[int]:
+    """Widen the two columns of numbers to the longest number, with its unit if it is a short one."""
+    expected = [len(describe_value(row.expected.value)) + 1 + min(len(row.expected.unit), _SHORT_UNIT) for row in rows]
+    ours = [len(describe_value(row.actual)) for row in rows if row.actual is not None]
+    return [max([_WIDTHS[0], *expected]), max([_WIDTHS[1], *ours]), *_WIDTHS[2:]]
 
 
 def _cells(row: Row) -> list[RenderableType]:

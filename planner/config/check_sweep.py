@@ -6,6 +6,7 @@ from planner.config.suggest import name_problem
 from planner.errors import Issue
 
 LARGEST_RATIO = 20.0
+_LARGEST = f"write a ratio of at most {LARGEST_RATIO:g}, e.g. 1.5"
 
 
 def check_ratios(config: PlannerConfig) -> list[Issue]:
@@ -16,7 +17,8 @@ def check_ratios(config: PlannerConfig) -> list[Issue]:
         if ratio <= 0:
             issues.append(Issue(path, f"{ratio:g} is not positive", "1.0 is no overcommit, 1.5 is half as much again"))
         elif ratio > LARGEST_RATIO:
-            issues.append(Issue(path, f"{ratio:g} is not plausible", f"a ratio, not percent: write {ratio / 100:g}?"))
+            hint = f"a ratio, not percent: write {ratio / 100:g}?" if 1.0 <= ratio / 100 <= LARGEST_RATIO else _LARGEST
+            issues.append(Issue(path, f"{ratio:g} is not plausible", hint))
     return issues + repeated(config.sweep.overcommit_ratio, "sweep.overcommit_ratio", "ratio")
 
 

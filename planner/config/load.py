@@ -117,16 +117,13 @@ class _Origin:
 
     def mark(self, issue: Issue) -> Issue:
         """Add the line of the value or of the nearest section around it, or say that it came from `--set`."""
-        path = issue.path
-        while True:
-            if path in self._overridden:
-                return issue._replace(path=f"{issue.path} (from --set)")
-            if path in self._lines:
-                return issue._replace(line=self._lines[path])
-            shorter = _LAST_PART.sub("", path)
-            if shorter == path:
-                return issue
-            path = shorter
+        around = [issue.path]
+        while (shorter := _LAST_PART.sub("", around[-1])) != around[-1]:
+            around.append(shorter)
+        if any(path in self._overridden for path in around):
+            return issue._replace(path=f"{issue.path} (from --set)")
+        line = next((self._lines[path] for path in around if path in self._lines), None)
+        return issue if line is None else issue._replace(line=line)
 
 
 def _sort_key(issue: Issue) -> tuple[list[tuple[int, str]], str]:

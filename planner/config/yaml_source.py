@@ -35,8 +35,8 @@ class RawConfig(NamedTuple):
     issues: tuple[Issue, ...]
 
 
-def read_text(path: Path) -> str:
-    """Read a config file.
+def read_text(path: Path, kind: str = "config file") -> str:
+    """Read a config file, or one of another `kind`: the word for it in messages.
 
     Raises
     ------
@@ -45,11 +45,11 @@ def read_text(path: Path) -> str:
     """
     if path.is_dir():
         example = next(iter(sorted(path.glob("*.yaml"))), path / "demo.yaml")
-        raise InputError(str(path), "is a directory, not a config file", f"name a file in it, e.g. {example}")
+        raise InputError(str(path), f"is a directory, not a {kind}", f"name a file in it, e.g. {example}")
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise InputError(str(path), "no such file", _other_configs(path)) from None
+        raise InputError(str(path), "no such file", _other_files(path, kind)) from None
     except UnicodeDecodeError as error:
         place = f"byte {error.start}"
         raise InputError(str(path), f"is not UTF-8 text ({place})", "save it as UTF-8 and try again") from None
@@ -165,9 +165,9 @@ def _syntax_issue(error: yaml.MarkedYAMLError) -> Issue:
     return Issue("YAML", f"syntax error: {problem}", hint, line)
 
 
-def _other_configs(path: Path) -> str:
+def _other_files(path: Path, kind: str) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"there is no directory {folder}, either; check the path"
     others = sorted(entry.name for entry in folder.glob("*.y*ml"))[:5]
-    return f"configs there: {', '.join(others)}" if others else f"there are no configs in {folder}; check the path"
+    return f"{kind}s there: {', '.join(others)}" if others else f"there are no {kind}s in {folder}; check the path"

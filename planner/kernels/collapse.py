@@ -3,8 +3,9 @@
 The host looks at so many broken blocks a tick, VM after VM. A block comes back if every page of it has content on the
 host, not too many of them are shared or out, and a whole block of frames is free above the level at which the host
 would break it again. Its shared pages are copied, its swapped ones read. A sampled page stands for pages in many
-blocks: how many of these are free of gaps follows from the VM's pages, as in `blocks.break_block`. Not modelled: blocks
-with gaps, which Linux fills with zeroed memory, the search for contiguous frames, and the copying itself.
+blocks: how many of these are free of gaps follows from the VM's pages by the rule of `blocks.break_range`, exp(-n / g).
+Not modelled: blocks with gaps, which Linux fills with zeroed memory, the search for contiguous frames, and the CPU time
+of copying.
 """
 
 import math

@@ -36,7 +36,7 @@ def load_targets(path: Path) -> list[Target]:
     ConfigError
         Something is wrong in it: `issues` lists everything found, sorted by line.
     """
-    raw = parse_yaml(read_text(path), str(path))
+    raw = parse_yaml(read_text(path, "targets file"), str(path))
     if not isinstance(raw.values, list) or not raw.values:
         found = "is empty" if raw.values is None else f"is a {type(raw.values).__name__}, not a list"
         hint = f'start each target with "- name:"; {_REMEDY}'

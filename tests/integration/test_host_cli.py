@@ -94,9 +94,29 @@ def test_wrong_names_are_told_with_the_right_ones(config, capsys):
     # At ratio 1.6 the first host holds all four VMs.
     assert host(config, "--host", "esx-03") == 2
     assert "hosts with VMs: esx-01" in capsys.readouterr().err
-    assert host(config, "--host", "esx-01", "--placement", "nowhere") == 2
-    assert "nowhere" in capsys.readouterr().err
-    assert host(config, "--host", "esx-01", "--ratio", "-1") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--placement", "nowhere"), '--placement: unknown placement "nowhere"; use one of: as-is, '),
+        (("--placement", "a, [b"), '--placement: unknown placement "a, [b"'),
+        (("--ratio", "-1"), "--ratio: -1 is not positive"),
+        (("--ratio", "0"), "--ratio: 0 is not positive"),
+        (("--ratio", "nan"), "--ratio: nan is not a finite number"),
+        (("--ratio", "inf"), "--ratio: inf is not a finite number"),
+        (("--ratio", "150"), "--ratio: 150 is not plausible; a ratio, not percent: write 1.5?"),
+        (("--ratio", "50"), "--ratio: 50 is not plausible; write a ratio of at most 20, e.g. 1.5"),
+        (("--ratio", "1e9"), "--ratio: 1e+09 is not plausible; write a ratio of at most 20, e.g. 1.5"),
+        (("--ratio", "1e17"), "--ratio: 1e+17 is not plausible"),
+        (("--set", "sweep.replicates=0"), "sweep.replicates (from --set)"),
+    ],
+)
+def test_wrong_values_are_said_of_their_option(words, message, config, capsys):
+    assert host(config, "--host", "esx-01", *words) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "(line" not in error
     assert not (config.parent / "host").exists()
 
 

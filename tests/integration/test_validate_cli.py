@@ -1,10 +1,15 @@
 """`planner validate` on the command line: table, JSON, exit codes, messages."""
 
 import json
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from planner.cli.main import main
+from planner.cli.validation_table import print_validation
+from planner.validation.base import Computed, Expected, Target
+from planner.validation.run import run_target
 
 TARGETS = """\
 - name: mine
@@ -94,11 +99,27 @@ def test_list_runs_nothing(capsys):
     assert err == ""
 
 
+def test_list_as_json(capsys):
+    assert main(["validate", "--list", "--only", "min-free", "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert (entry["name"], entry["check"]) == ("min-free", "min-free")
+    assert set(entry) == {"name", "kind", "check", "title", "source"}
+
+
+def test_long_numbers_are_not_folded():
+    target = Target("long", "Long", "closed form", "algebra", "none", {}, {"x": Expected(10_000_000.5, unit="pages")})
+    console = Console(width=100, record=True, file=StringIO())
+    print_validation([run_target(target, lambda config: Computed({"x": 123_456_789.5}))], console)
+    text = console.export_text()
+    assert "10,000,000.5 pages" in text
+    assert "123,456,789.5" in text
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--only", "minfree"], 'unknown target "minfree"; did you mean "min-free"?'),
-        (["--targets", "nowhere.yaml"], "nowhere.yaml: no such file"),
+        (["--targets", "nowhere.yaml"], "nowhere.yaml: no such file; there are no targets files in ."),
         (["--runs", "nowhere"], "nowhere: no such directory"),
         (["--tagets", "x"], "No such option: --tagets"),
     ],

@@ -11,8 +11,10 @@ from tools import validation_plots
 
 CHROMIUM = Path("/usr/bin/chromium")
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
-pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}: on Debian, apt-get install chromium"
+)
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make setup")
 
 
 def test_pictures_of_a_page(

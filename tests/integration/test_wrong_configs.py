@@ -188,6 +188,8 @@ WRONG = (
     wrong_override("--set without value", "slo.confidence=", "has no value after =", "--set path=value"),
     wrong_override("--set no path", "slo..confidence=1", '"slo..confidence" is not a path', "fleet.hosts[0].memory"),
     wrong_override("--set bad value", "fleet.hosts.0.memory=64", "fleet.hosts[0].memory (from --set)", "no unit"),
+    wrong_override("--set bad value in a list", "sweep.overcommit_ratio=[-1]",
+                   "sweep.overcommit_ratio[0] (from --set)", "is not positive"),
     wrong_override("--set not YAML", "slo.confidence=[90", "is not YAML", "--set path=value"),
 )  # fmt: skip
 
@@ -269,7 +271,7 @@ def test_a_listed_vm_beyond_nine_sorts_by_number(workplace: Path) -> None:
 
 def test_missing_file_names_the_configs_beside_it(workplace: Path) -> None:
     (workplace / "demo.yaml").write_text(BASE)
-    with pytest.raises(InputError, match=r"demmo\.yaml: no such file; configs there: demo\.yaml"):
+    with pytest.raises(InputError, match=r"demmo\.yaml: no such file; config files there: demo\.yaml"):
         check_command(workplace / "demmo.yaml", [])
 
 
