@@ -54,15 +54,8 @@ def check_something_can_reclaim(config: PlannerConfig) -> list[Issue]:
     if hypervisor.swap.power_on_check:
         # `check_vms_can_start` says more.
         return []
-    return [
-        Issue(
-            f"fleet.hosts[{position}].swap_size",
-            f"0 B leaves no swap space, nothing else takes memory back, and a ratio of {ratio:g} is asked for",
-            "give it space, or ask for ratios up to 1.0",
-        )
-        for position, group in enumerate(config.fleet.hosts)
-        if group.swap_size == 0
-    ]
+    message = f"0 B leaves no swap space, nothing else takes memory back, and a ratio of {ratio:g} is asked for"
+    return _hosts_without_space(config, message, "give it space, or ask for ratios up to 1.0")
 
 
 def check_vms_can_start(config: PlannerConfig) -> list[Issue]:
@@ -72,15 +65,14 @@ def check_vms_can_start(config: PlannerConfig) -> list[Issue]:
         return []
     if isinstance(vms, tuple) and all(vm.reservation >= vm.memory for vm in vms):
         return []
-    return [
-        Issue(
-            f"fleet.hosts[{position}].swap_size",
-            "0 B lets no VM on: the hypervisor asks for swap space for all memory that is not reserved",
-            "give it space, reserve all memory of the VMs, or set hypervisor.swap.power_on_check: false",
-        )
-        for position, group in enumerate(config.fleet.hosts)
-        if group.swap_size == 0
-    ]
+    message = "0 B lets no VM on: the hypervisor asks for swap space for all memory that is not reserved"
+    hint = "give it space, reserve all memory of the VMs, or set hypervisor.swap.power_on_check: false"
+    return _hosts_without_space(config, message, hint)
+
+
+def _hosts_without_space(config: PlannerConfig, message: str, hint: str) -> list[Issue]:
+    hosts = enumerate(config.fleet.hosts)
+    return [Issue(f"fleet.hosts[{n}].swap_size", message, hint) for n, group in hosts if group.swap_size == 0]
 
 
 def check_watermarks(config: PlannerConfig) -> list[Issue]:
