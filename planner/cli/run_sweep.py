@@ -10,15 +10,16 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from planner.analysis.summarize import summarize_run
-from planner.cli.progress import note, show_progress
+from planner.cli.progress import note
+from planner.cli.stages import KnownOutcomes, Stage, simulate_plan
 from planner.cli.timelines import choose_hosts, simulate_timelines
 from planner.config.spec import PlannerConfig
-from planner.fleet.base import Executor, HostFailure, Outcome, SimFactory
+from planner.fleet.base import Executor, HostFailure, SimFactory
 from planner.fleet.warm import is_warm, warm_kernels
 from planner.report.page import render_report
 from planner.results import RunContents, check_target, write_run
 from planner.results.manifest import build_manifest, scenario_entry
-from planner.results.tables import host_table, sorted_runs, vm_table
+from planner.results.tables import sorted_runs
 from planner.sweep.expand import Scenario, expand_scenarios, expand_sensitivity
 from planner.sweep.placing import SweepPlanner
 from planner.sweep.plan import Plan
@@ -41,15 +42,6 @@ class SweepResult(NamedTuple):
 
     summary: dict[str, Any]
     failures: list[dict[str, Any]]
-
-
-class _Stage(NamedTuple):
-    """A simulated plan and its tables."""
-
-    plan: Plan
-    outcomes: list[Outcome]
-    hosts: pa.Table
-    vms: pa.Table
 
 
 def prepare_sweep(job: SweepJob, source: DemandSource) -> tuple[SweepPlanner, Plan]:
@@ -75,10 +67,11 @@ def run_sweep(
 ) -> SweepResult:
     """Simulate, summarise and write a prepared sweep; see the module's first line for the order."""
     clock = _Clock()
-    stages = [_simulate(plan, executor, sim_factory, "sweep")]
+    known: KnownOutcomes = {}
+    stages = [simulate_plan(plan, executor, sim_factory, "sweep", known)]
     summary = _summarize(stages, job.config)
     while others := expand_sensitivity(job.config, summary, first_id=sum(len(stage.plan.placed) for stage in stages)):
-        stages.append(_simulate(planner.plan(others), executor, sim_factory, _tail_label(others)))
+        stages.append(simulate_plan(planner.plan(others), executor, sim_factory, _tail_label(others), known))
         summary = _summarize(stages, job.config)
     failures = [entry for stage in stages for entry in _failures(stage, job)]
     chosen = choose_hosts(stages[0].hosts.to_pandas(), summary)
@@ -86,7 +79,7 @@ def run_sweep(
     run = {
         **clock.read(executor),
         "host_runs": sum(len(stage.plan.runs) for stage in stages),
-        "host_problems": sum(len(stage.plan.problems) for stage in stages),
+        "host_problems": len(known),
         "failures": failures,
         "timelines": [item.entry() for item in chosen if item.name in timelines],
     }
@@ -122,22 +115,14 @@ def replay_command(job: SweepJob, scenario: Scenario, replicate: int, host: str)
     return shlex.join(words + [word for text in sets for word in ("--set", text)])
 
 
-def _simulate(plan: Plan, executor: Executor, sim_factory: SimFactory, label: str) -> _Stage:
-    found: dict[int, Outcome] = {}
-    with show_progress(label, len(plan.problems)) as advance:
-        executor.run_problems(plan.problems, sim_factory, plan.source, found.__setitem__, advance)
-    outcomes = [found[position] for position in range(len(plan.problems))]
-    return _Stage(plan, outcomes, host_table(plan, outcomes), vm_table(plan, outcomes))
-
-
-def _summarize(stages: Sequence[_Stage], config: PlannerConfig) -> dict[str, Any]:
+def _summarize(stages: Sequence[Stage], config: PlannerConfig) -> dict[str, Any]:
     hosts = pa.concat_tables([stage.hosts for stage in stages]).to_pandas()
     vms = pa.concat_tables([stage.vms.select(["vm"]) for stage in stages]).to_pandas()
     scenarios = [scenario_entry(item) for stage in stages for item in stage.plan.placed]
     return summarize_run(hosts, vms, scenarios, config, stages[0].plan.source.independent_replicates())
 
 
-def _failures(stage: _Stage, job: SweepJob) -> list[dict[str, Any]]:
+def _failures(stage: Stage, job: SweepJob) -> list[dict[str, Any]]:
     failures = []
     for run in sorted_runs(stage.plan):
         outcome, placed = stage.outcomes[run.problem], stage.plan.placed[run.placed]
