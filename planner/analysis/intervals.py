@@ -73,7 +73,7 @@ def binomial_lower(events: float, trials: float, confidence: float) -> float:
     return beta_quantile(1.0 - confidence, events, trials - events + 1.0)
 
 
-def student_t_quantile(probability: float, degrees_of_freedom: int) -> float:
+def student_t_quantile(probability: float, degrees_of_freedom: float) -> float:
     """Quantile of Student's t distribution, 0.5 <= probability < 1."""
     if probability == 0.5:
         return 0.0

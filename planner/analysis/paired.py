@@ -1,20 +1,126 @@
-"""Paired differences between placements: every placement meets the same demand, so replicates are compared one by one.
+"""Paired differences: scenarios meet the same demand, so they are compared replicate by replicate.
 
-Common random numbers make the difference of two placements far more certain than either value. The interval is
-Student's over the replicates' differences; where no replicate shows any difference it says nothing about rarer ones,
-so the bounds of the two risks are combined instead.
+Common random numbers make the difference of two scenarios far more certain than either value. The interval is
+Student's over the replicates' differences. Where no replicate shows a spread it says nothing about rarer differences:
+the bound is then the one for an event that none of n replicates has shown. Method and coverage: docs/model/risk.md.
 """
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
+from planner.analysis.by_replicate import BYTES, HOSTS_USED, RISK, values_by_replicate
 from planner.analysis.intervals import student_t_quantile
 
+Interval = tuple[float, float]
 
-def paired_differences(hosts: pd.DataFrame, frame: pd.DataFrame, confidence: float) -> pd.DataFrame:
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Difference of a figure between two scenarios, left less right.
+
+    Attributes
+    ----------
+    mean : float
+        Over the replicates that both have.
+    low, high : float or None
+        Two-sided interval of the mean, paired; None where nothing bounds it (one replicate, or no spread seen of a
+        figure without a largest value).
+    replicates, differing : int
+        Pairs compared, and those of them whose difference is not zero.
+    unpaired_low, unpaired_high : float or None
+        What the interval would be without pairing (Welch's); None with one replicate or without any spread.
+    is_clear : bool
+        Whether zero lies outside the paired interval.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    replicates: int
+    differing: int
+    unpaired_low: float | None
+    unpaired_high: float | None
+    is_clear: bool
+
+
+def paired_difference(
+    left: np.ndarray, right: np.ndarray, confidence: float, largest: float | None = None
+) -> PairedDifference:
+    """Compare two scenarios that met the same demand.
+
+    Parameters
+    ----------
+    left, right : float64 array, shape (n_replicates,)
+        A figure by independent replicate, in the same order; NaN where unknown.
+    confidence : float
+        Chance that the interval holds the true difference.
+    largest : float or None
+        Largest difference that a replicate can show, either way (1 for a share); None where there is none.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ, or no replicate is known on both sides.
+    """
+    if left.shape != right.shape:
+        raise ValueError(f"left has shape {left.shape}, right has {right.shape}; expected one value per replicate")
+    differences = (left - right)[np.isfinite(left - right)]
+    if differences.size == 0:
+        raise ValueError("no replicate is known on both sides")
+    mean = float(differences.mean())
+    low, high = _student(differences, confidence) or _nothing_seen(mean, differences.size, confidence, largest)
+    unpaired = _welch(left[np.isfinite(left)], right[np.isfinite(right)], confidence) or (None, None)
+    return PairedDifference(
+        mean=mean,
+        low=low,
+        high=high,
+        replicates=int(differences.size),
+        differing=int((differences != 0).sum()),
+        unpaired_low=unpaired[0],
+        unpaired_high=unpaired[1],
+        is_clear=low is not None and high is not None and (low > 0 or high < 0),
+    )
+
+
+def scenario_difference(
+    left: pd.DataFrame, right: pd.DataFrame, metric: str, confidence: float, independent_replicates: int | None = None
+) -> PairedDifference | None:
+    """Compare a figure between two scenarios from their host rows.
+
+    Parameters
+    ----------
+    left, right : DataFrame
+        Host rows of one scenario each, columns `planner.schema.HOST_COLUMNS`.
+    metric : str
+        One of `planner.analysis.by_replicate.METRICS`.
+    confidence : float
+        Chance that the interval holds the true difference.
+    independent_replicates : int or None
+        Number of replicates after which demand repeats: those that share demand are merged before anything else.
+
+    Returns
+    -------
+    PairedDifference or None
+        None without a replicate that finished in both. Hosts used are chosen, not drawn: their difference is exact.
+    """
+    values = pd.concat(
+        [values_by_replicate(rows, metric, independent_replicates) for rows in (left, right)], axis=1, sort=True
+    ).to_numpy(dtype=np.float64)
+    if not np.isfinite(values).all(axis=1).any():
+        return None
+    if metric == HOSTS_USED:
+        return _exact(values[np.isfinite(values).all(axis=1)])
+    return paired_difference(values[:, 0], values[:, 1], confidence, _largest(left, right, metric))
+
+
+def paired_differences(
+    hosts: pd.DataFrame, frame: pd.DataFrame, confidence: float, independent_replicates: int | None = None
+) -> pd.DataFrame:
     """Compare the swap risk of every two placements at equal ratio, tail and axes.
 
     Parameters
@@ -24,7 +130,9 @@ def paired_differences(hosts: pd.DataFrame, frame: pd.DataFrame, confidence: flo
     frame : DataFrame
         `planner.analysis.tables.scenario_frame`.
     confidence : float
-        Chance that each end of the interval holds.
+        Chance that the interval holds.
+    independent_replicates : int or None
+        Number of replicates after which demand repeats.
 
     Returns
     -------
@@ -34,10 +142,70 @@ def paired_differences(hosts: pd.DataFrame, frame: pd.DataFrame, confidence: flo
         interval). No row without a common finished replicate.
     """
     swept = frame[(frame["role"] == "sweep") & frame["feasible"]]
-    share = _broken_share(hosts)
-    rows = [_compare(left, right, share, confidence) for left, right in _pairs(swept)]
+    rows_of = {int(str(key)): rows for key, rows in hosts.groupby("scenario_id", sort=True)}
+    nothing = hosts.iloc[:0]
+    found = []
+    for left, right in _pairs(swept):
+        sides = [rows_of.get(int(side["scenario_id"]), nothing) for side in (left, right)]
+        difference = scenario_difference(sides[0], sides[1], RISK, confidence, independent_replicates)
+        if difference is not None:
+            found.append(_risk_row(left, right, difference))
     columns = ["overcommit_ratio", "placement", "other", "axes_key", "difference", "low", "high", "replicates"]
-    return pd.DataFrame([row for row in rows if row], columns=[*columns, "hosts_difference", "is_clear"])
+    return pd.DataFrame(found, columns=[*columns, "hosts_difference", "is_clear"])
+
+
+def _student(differences: np.ndarray, confidence: float) -> Interval | None:
+    n = differences.size
+    spread = float(differences.std(ddof=1)) if n > 1 else 0.0
+    if not spread > _rounding(differences):
+        return None
+    half = student_t_quantile((1.0 + confidence) / 2.0, n - 1) * spread / math.sqrt(n)
+    return float(differences.mean()) - half, float(differences.mean()) + half
+
+
+def _nothing_seen(
+    mean: float, n: int, confidence: float, largest: float | None
+) -> tuple[float, float] | tuple[None, None]:
+    """Bound the mean where all n differences are alike: rarer ones have at most the share that n would not show."""
+    if largest is None:
+        return None, None
+    unseen = 1.0 - (1.0 - confidence) ** (1.0 / n)
+    return mean - unseen * (largest + mean), mean + unseen * (largest - mean)
+
+
+def _welch(left: np.ndarray, right: np.ndarray, confidence: float) -> Interval | None:
+    if min(left.size, right.size) < 2:
+        return None
+    variances = [float(side.var(ddof=1)) / side.size for side in (left, right)]
+    if not math.sqrt(sum(variances)) > _rounding(np.concatenate([left, right])):
+        return None
+    parts = sum(
+        variance**2 / (side.size - 1) for variance, side in zip(variances, (left, right), strict=True)
+    )  # fmt: skip
+    half = student_t_quantile((1.0 + confidence) / 2.0, sum(variances) ** 2 / parts) * math.sqrt(sum(variances))
+    middle = float(left.mean() - right.mean())
+    return middle - half, middle + half
+
+
+def _rounding(values: np.ndarray) -> float:
+    """Spread that rounding alone can leave in the mean of equal values."""
+    return 1e-12 * float(np.abs(values).max(initial=0.0))
+
+
+def _exact(values: np.ndarray) -> PairedDifference:
+    differences = values[:, 0] - values[:, 1]
+    mean = float(differences.mean())
+    n, differing = int(differences.size), int((differences != 0).sum())
+    return PairedDifference(mean, mean, mean, n, differing, mean, mean, mean != 0)
+
+
+def _largest(left: pd.DataFrame, right: pd.DataFrame, metric: str) -> float | None:
+    """Return what a replicate's difference cannot pass: all hosts for a share, all configured memory for bytes."""
+    if metric == RISK:
+        return 1.0
+    if metric not in BYTES:
+        return None
+    return max(float(rows.groupby("replicate")["configured_bytes"].sum().max()) for rows in (left, right))
 
 
 def _pairs(swept: pd.DataFrame) -> Iterator[tuple[pd.Series, pd.Series]]:
@@ -46,47 +214,21 @@ def _pairs(swept: pd.DataFrame) -> Iterator[tuple[pd.Series, pd.Series]]:
         yield from combinations(rows, 2)
 
 
-def _broken_share(hosts: pd.DataFrame) -> dict[int, pd.Series]:
-    """Share of hosts that broke, by replicate, for each scenario; replicates with a failed host are left out."""
-    occupied = hosts[hosts["vms"] > 0]
-    flags = pd.DataFrame(
-        {
-            "scenario_id": occupied["scenario_id"],
-            "replicate": occupied["replicate"],
-            "broken": occupied["slo_is_broken"].astype("float64").where(occupied["status"] == "ok"),
-        }
-    )
-    means = flags.groupby(["scenario_id", "replicate"], sort=True)["broken"].agg(
-        lambda values: values.mean(skipna=False)
-    )
-    return {int(str(key)): part.droplevel(0).dropna() for key, part in means.groupby(level=0, sort=True)}
-
-
-def _compare(
-    left: pd.Series, right: pd.Series, share: dict[int, pd.Series], confidence: float
-) -> dict[str, object] | None:
-    nothing = pd.Series(dtype=np.float64)
-    differences = (share.get(left["scenario_id"], nothing) - share.get(right["scenario_id"], nothing)).dropna()
-    n = len(differences)
-    if n == 0:
-        return None
-    mean = float(differences.mean())
-    spread = float(differences.std()) if n > 1 else 0.0
-    if spread > 0:
-        half = student_t_quantile(confidence, n - 1) * spread / np.sqrt(n)
-        low, high = mean - half, mean + half
-    else:
-        low = left["swap_risk_low"] - right["swap_risk_high"]
-        high = left["swap_risk_high"] - right["swap_risk_low"]
+def _risk_row(left: pd.Series, right: pd.Series, difference: PairedDifference) -> dict[str, object]:
+    """Make a row. Where no replicate shows a spread, the hosts' own bounds may tell more than the replicates do."""
+    low, high = difference.low, difference.high
+    apart = (left["swap_risk_low"] - right["swap_risk_high"], left["swap_risk_high"] - right["swap_risk_low"])
+    if difference.differing == 0 or low is None or high is None:
+        low, high = apart
     return {
         "overcommit_ratio": left["overcommit_ratio"],
         "placement": left["placement"],
         "other": right["placement"],
         "axes_key": left["axes_key"],
-        "difference": mean,
+        "difference": difference.mean,
         "low": max(-1.0, float(low)),
         "high": min(1.0, float(high)),
-        "replicates": n,
+        "replicates": difference.replicates,
         "hosts_difference": int(left["hosts_used"] - right["hosts_used"]),
         "is_clear": bool(low > 0 or high < 0),
     }

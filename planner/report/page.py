@@ -79,7 +79,11 @@ def _sections(run: RunTables, frame: pd.DataFrame) -> list[Section]:
         slowdown_section(slowdown_by_ratio(run.hosts, frame, ids), run.summary, frame),
         translation_section(translation_by_ratio(run.hosts, frame, ids)),
         *_at_risk(run, frame),
-        comparison_section(paired_differences(run.hosts, frame, confidence), largest_ratio_by_axes(frame), confidence),
+        comparison_section(
+            paired_differences(run.hosts, frame, confidence, run.manifest.get("independent_replicates")),
+            largest_ratio_by_axes(frame),
+            confidence,
+        ),
         assumptions_section(run.config),
         provenance_section(run.config, run.manifest, run.summary),
     ]

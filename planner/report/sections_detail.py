@@ -154,7 +154,7 @@ def comparison_section(differences: pd.DataFrame, ablation: pd.DataFrame, confid
         return None
     lead = (
         "Every scenario meets the same demand, so differences are taken replicate by replicate. "
-        f"Each end of an interval holds with {format_percent(confidence)} confidence."
+        f"Each interval holds the difference with {format_percent(confidence)} confidence."
     )
     return Section("compare", "Compared on the same demand", lead, tables=tuple(tables))
 

@@ -108,9 +108,9 @@ def test_paired_difference_by_hand() -> None:
     hosts = pd.DataFrame(rows)
     frame = scenario_frame(summarize_run(hosts, run.vms, run.scenarios, config))
     found = paired_differences(hosts, frame, 0.95).iloc[0]
-    # Differences by replicate: 0.5, 0.5, 0, 0: mean 0.25, sd 0.2887; half width t(0.95, 3) x sd / 2 = 2.353 x 0.1443.
+    # Differences by replicate: 0.5, 0.5, 0, 0: mean 0.25, sd 0.2887; half width t(0.975, 3) x sd / 2 = 3.182 x 0.1443.
     assert found["difference"] == pytest.approx(0.25)
-    assert (found["low"], found["high"]) == (pytest.approx(-0.0897, abs=1e-3), pytest.approx(0.5897, abs=1e-3))
+    assert (found["low"], found["high"]) == (pytest.approx(-0.2093, abs=1e-3), pytest.approx(0.7093, abs=1e-3))
     assert not found["is_clear"]
 
 
