@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from planner.analysis.scenarios import AxisValue, ScenarioSummary
-from planner.config.spec import PlannerConfig, SloSpec
+from planner.config.spec import SloSpec
 
 TAIL_PATH = "workload.tail"
 SWEEP = "sweep"
@@ -69,19 +69,6 @@ def meets_objective(item: ScenarioSummary, slo: SloSpec) -> bool:
     return item.feasible and item.swap_risk is not None and item.swap_risk_high <= slo.hosts_affected
 
 
-def base_axes(config: PlannerConfig) -> dict[str, AxisValue]:
-    """Choose the axis values that the recommendation is made for: the config's own, else the first one listed.
-
-    The other values of an axis are comparisons. Taking the best of them instead would recommend the most favourable
-    assumption whenever an assumption is swept.
-    """
-    chosen: dict[str, AxisValue] = {}
-    for path, values in config.sweep.axes.items():
-        own = _value_at(config, path)
-        chosen[path] = own if own in values else values[0]
-    return chosen
-
-
 def without_tail(axes: dict[str, AxisValue]) -> dict[str, AxisValue]:
     """Return the axes without the one that varies the tail."""
     return {path: value for path, value in axes.items() if path != TAIL_PATH}
@@ -98,10 +85,3 @@ def _build_line(items: list[ScenarioSummary], slo: SloSpec) -> Line:
         scenarios=tuple(items),
         meets=tuple(meets_objective(item, slo) for item in items),
     )
-
-
-def _value_at(config: PlannerConfig, path: str) -> AxisValue | None:
-    value: object = config
-    for key in path.split("."):
-        value = getattr(value, key, None)
-    return value if isinstance(value, (bool, float, int, str)) else None

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from planner.analysis.binding import BindingConstraint, explain_failure, no_ratio, sweep_ended
-from planner.analysis.lines import SWEEP, Line, base_axes, build_lines, without_tail
+from planner.analysis.lines import SWEEP, Line, build_lines, without_tail
 from planner.analysis.scenarios import AxisValue, ScenarioSummary
 from planner.analysis.wording import format_count, format_ratio, format_risk, slo_sentence
+from planner.config.axes import base_axes
 from planner.config.spec import PlannerConfig
 from planner.errors import InputError
 

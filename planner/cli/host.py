@@ -55,6 +55,7 @@ BASE_BYTES = 1 << 29
 
 _NAMED_HOSTS = 12
 _POSITION = re.compile(r"[\[ ]")
+_NO_AXES = ("sweep.axes={}", "sweep.zip=[]", "sweep.scenarios=[]")
 _LOG_COLUMNS = 120
 
 
@@ -121,7 +122,7 @@ def _load(job: HostJob) -> PlannerConfig:
         options["sweep.overcommit_ratio"] = ("--ratio", yaml.safe_dump([job.ratio]))
     if job.placement is not None:
         options["sweep.placement"] = ("--placement", yaml.safe_dump([job.placement]))
-    overrides = [*job.overrides, "sweep.axes={}", *(f"{path}={value}" for path, (_, value) in options.items())]
+    overrides = [*job.overrides, *_NO_AXES, *(f"{path}={value}" for path, (_, value) in options.items())]
     try:
         return load_config(job.config_path, overrides, known_names())
     except ConfigError as error:

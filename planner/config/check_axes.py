@@ -8,14 +8,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations, islice, product
 
+from planner.config.axes import AxisGroup, Setting, axis_groups, is_within, zip_place
 from planner.config.override import find_path_problem, override_config
-from planner.config.paths import Loc, format_path, parse_path
+from planner.config.paths import format_path
 from planner.config.spec import PlannerConfig
+from planner.config.sweep import SweepSpec
 from planner.errors import ConfigError, Issue
 from planner.units import format_value
 
 MAX_COMBINATIONS = 256
-_OWN_KEYS = ("overcommit_ratio", "placement", "replicates")
+_SWEEP_KEYS = ("overcommit_ratio", "placement", "replicates")
 _NOT_AXES = {
     "sweep": "use overcommit_ratio, placement and replicates of the sweep itself",
     "seed": "use sweep.replicates: every replicate draws anew",
@@ -28,31 +30,60 @@ _NOT_AXES = {
     "slo.confidence": "run a second sweep: it judges finished runs, by one standard for all scenarios of a report",
 }
 
-_Choice = tuple[tuple[str, int], ...]
+_Choice = tuple[tuple[int, int], ...]
+"""Pairs of (group, option), by their positions."""
 
 
 def check_axis_values(config: PlannerConfig) -> list[Issue]:
     """Check that every axis is a path of the config, and each of its values is valid there by itself."""
     issues = []
+    for group in axis_groups(config.sweep):
+        sound: dict[str, Issue | None] = {path: _path_problem(config, path) for path in group.paths}
+        for path, problem in sound.items():
+            if problem is not None:
+                issues.append(problem._replace(path=_place_of(group, path)))
+        issues += [
+            issue
+            for option in group.options
+            for setting in option
+            if sound[setting.path] is None and (issue := _shape_problem(config, setting)) is not None
+        ]
     for path, values in config.sweep.axes.items():
-        here = _place(path)
-        problem = _path_problem(config, path)
-        if problem is not None:
-            issues.append(problem)
-        elif not values:
-            issues.append(Issue(here, "has no values", "list at least one, e.g. [true, false]"))
+        place = format_path(("sweep", "axes", path))
+        issues += repeated(values, place, "value") if values else _empty_axis(config, path, place)
+    return issues
+
+
+def check_zip(config: PlannerConfig) -> list[Issue]:
+    """Check that the axes of each block of `sweep.zip` have the same number of values, and no row comes twice."""
+    issues = []
+    for number, block in enumerate(config.sweep.zip):
+        place = f"sweep.zip[{number}]"
+        lengths = {path: len(values) for path, values in block.items()}
+        empty = [path for path, length in lengths.items() if length == 0]
+        if empty:
+            issues += [issue for path in empty for issue in _empty_axis(config, path, zip_place(number, path))]
+        elif not block:
+            issues.append(Issue(place, "has no axes", "write config paths and their values, or leave the block out"))
+        elif len(set(lengths.values())) > 1:
+            counted = ", ".join(f"{path} has {length}" for path, length in lengths.items())
+            hint = "axes of one block move together: give each as many values as the others"
+            issues.append(Issue(place, f"the axes have different numbers of values: {counted}", hint))
         else:
-            shapes = (_shape_problem(config, path, position) for position in range(len(values)))
-            issues += [issue for issue in shapes if issue is not None]
-            issues += repeated(values, here, "value")
+            rows = [", ".join(format_value(value) for value in row) for row in zip(*block.values(), strict=True)]
+            issues += repeated(rows, place, "row")
     return issues
 
 
 def check_axes_apart(config: PlannerConfig) -> list[Issue]:
     """Check that no axis sets what another axis sets, too: the order would decide."""
     return [
-        Issue(_place(inner), f'sets a part of the axis "{outer}"', "keep one of the two")
-        for inner, outer in _nested_axes(config)
+        Issue(
+            place,
+            f'sets a part of the axis "{outer}"' if inner != outer else "is set in two places",
+            "keep one of the two",
+        )
+        for place, inner, outer in _overlaps(axis_groups(config.sweep))
     ]
 
 
@@ -73,10 +104,10 @@ def check_axis_configs(
     list of Issue
         Each once, at the value that causes it or, where several only do so together, at the last of them.
     """
-    usable = _usable_positions(config)
+    groups = axis_groups(config.sweep)
     changed = _ChangedConfigs(config, frozenset((issue.path, issue.message) for issue in known), check)
     found: dict[tuple[_Choice, Issue], None] = {}
-    for choice in _choices(usable):
+    for choice in _choices(_usable_options(config, groups)):
         for issue in changed.issues(choice):
             found[changed.cause(choice, issue), issue] = None
     return [changed.explain(cause, issue) for cause, issue in _without_echoes(found)]
@@ -93,13 +124,18 @@ def repeated(values: Sequence[object], path: str, kind: str) -> list[Issue]:
 
 
 class _ChangedConfigs:
-    """The config with some axes set, and what is wrong with it only then. A choice is pairs of (path, position)."""
+    """The config with some axes set, and what is wrong with it only then."""
 
     def __init__(
         self, config: PlannerConfig, known: frozenset[tuple[str, str]], check: Callable[[PlannerConfig], list[Issue]]
     ) -> None:
-        self._values = config.sweep.axes
-        self._plain = config.model_copy(update={"sweep": config.sweep.model_copy(update={"axes": {}})})
+        self._groups = axis_groups(config.sweep)
+        plain = SweepSpec(
+            overcommit_ratio=config.sweep.overcommit_ratio,
+            placement=config.sweep.placement,
+            replicates=config.sweep.replicates,
+        )
+        self._plain = config.model_copy(update={"sweep": plain})
         self._known = known
         self._check = check
         self._issues: dict[_Choice, list[Issue]] = {}
@@ -107,7 +143,7 @@ class _ChangedConfigs:
     def issues(self, choice: _Choice) -> list[Issue]:
         """Find what a choice makes wrong that is right in the config itself."""
         if choice not in self._issues:
-            changes = {path: self._values[path][position] for path, position in choice}
+            changes = {setting.path: setting.value for setting in self._settings(choice)}
             try:
                 found = self._check(override_config(self._plain, changes))
             except ConfigError as error:
@@ -116,20 +152,23 @@ class _ChangedConfigs:
         return self._issues[choice]
 
     def cause(self, choice: _Choice, issue: Issue) -> _Choice:
-        """Find the value or the pair of values of a choice that makes the issue; else the whole choice."""
+        """Find the option or the pair of options of a choice that makes the issue; else the whole choice."""
         parts = (part for size in (1, 2) for part in combinations(choice, size))
         return next((part for part in parts if issue in self.issues(part)), choice)
 
     def explain(self, cause: _Choice, issue: Issue) -> Issue:
         """Move an issue to the axis value that causes it, and name what its words leave out."""
-        *others, (path, position) = sorted(cause, key=lambda pair: pair[0] == issue.path)
-        given = [f"{other} = {format_value(self._values[other][at])}" for other, at in others]
+        *others, last = sorted(self._settings(cause), key=lambda setting: setting.path == issue.path)
+        given = [f"{setting.path} = {format_value(setting.value)}" for setting in others]
         message = issue.message
-        if path != issue.path:
-            given = [format_value(self._values[path][position]), *given]
+        if last.path != issue.path:
+            given = [format_value(last.value), *given]
             message = f"{issue.path}: {message}"
         words = f"with {' and '.join(given)}, {message}" if given else message
-        return issue._replace(path=f"{_place(path)}[{position}]", message=words)
+        return issue._replace(path=last.place, message=words)
+
+    def _settings(self, choice: _Choice) -> list[Setting]:
+        return [setting for group, option in choice for setting in self._groups[group].options[option]]
 
 
 def _without_echoes(found: Iterable[tuple[_Choice, Issue]]) -> list[tuple[_Choice, Issue]]:
@@ -142,80 +181,89 @@ def _without_echoes(found: Iterable[tuple[_Choice, Issue]]) -> list[tuple[_Choic
     ]
 
 
-def _choices(usable: dict[str, list[int]]) -> Iterator[_Choice]:
-    """Choose a value of every axis: first so that each value is met, then all others up to the limit."""
+def _choices(usable: dict[int, list[int]]) -> Iterator[_Choice]:
+    """Choose an option of every group: first so that each is met, then all others up to the limit."""
     if not usable:
         return
-    paths = tuple(usable)
-    first = tuple(positions[0] for positions in usable.values())
+    groups = tuple(usable)
+    first = tuple(options[0] for options in usable.values())
     one_changed = [
-        (*first[:axis], position, *first[axis + 1 :]) for axis, path in enumerate(paths) for position in usable[path]
+        (*first[:at], option, *first[at + 1 :]) for at, group in enumerate(groups) for option in usable[group]
     ]
     everything = islice(product(*usable.values()), MAX_COMBINATIONS)
-    for positions in dict.fromkeys((*one_changed, *everything)):
-        yield tuple(zip(paths, positions, strict=True))
+    for options in dict.fromkeys((*one_changed, *everything)):
+        yield tuple(zip(groups, options, strict=True))
 
 
-def _usable_positions(config: PlannerConfig) -> dict[str, list[int]]:
-    """List the values of each axis with which nothing is wrong so far."""
-    nested = {inner for inner, _ in _nested_axes(config)}
-    usable = {
-        path: [position for position in range(len(values)) if _shape_problem(config, path, position) is None]
-        for path, values in config.sweep.axes.items()
-        if path not in nested and _path_problem(config, path) is None
-    }
-    return {path: positions for path, positions in usable.items() if positions}
+def _usable_options(config: PlannerConfig, groups: Sequence[AxisGroup]) -> dict[int, list[int]]:
+    """List the options of each group with which nothing is wrong so far."""
+    nested = {place for place, _, _ in _overlaps(groups)}
+    usable = {}
+    for number, group in enumerate(groups):
+        sound = {path: _path_problem(config, path) is None for path in group.paths}
+        usable[number] = [
+            position
+            for position, option in enumerate(group.options)
+            if option
+            and not any(_place_of(group, setting.path) in nested or setting.place in nested for setting in option)
+            and all(sound[setting.path] and _shape_problem(config, setting) is None for setting in option)
+        ]
+    return {number: options for number, options in usable.items() if options}
 
 
 def _path_problem(config: PlannerConfig, path: str) -> Issue | None:
-    here = _place(path)
     reason = _reason_against_axis(path)
     if reason is not None:
-        return Issue(here, "cannot be swept", reason)
-    problem = find_path_problem(config, path)
-    return None if problem is None else problem._replace(path=here)
+        return Issue(path, "cannot be swept", reason)
+    return find_path_problem(config, path)
 
 
-def _shape_problem(config: PlannerConfig, path: str, position: int) -> Issue | None:
+def _shape_problem(config: PlannerConfig, setting: Setting) -> Issue | None:
     try:
-        override_config(config, {path: config.sweep.axes[path][position]})
+        override_config(config, {setting.path: setting.value})
     except ConfigError as error:
-        return error.issues[0]._replace(path=f"{_place(path)}[{position}]")
+        return error.issues[0]._replace(path=setting.place)
     return None
 
 
 def _reason_against_axis(path: str) -> str | None:
-    if path in _OWN_KEYS:
+    if path in _SWEEP_KEYS:
         return f"it has a key of its own: sweep.{path}"
-    loc = _loc(path)
-    return next((reason for name, reason in _NOT_AXES.items() if _is_within(loc, parse_path(name))), None)
+    return next((reason for name, reason in _NOT_AXES.items() if is_within(path, name)), None)
 
 
-def _nested_axes(config: PlannerConfig) -> list[tuple[str, str]]:
-    """Pair each axis with every other that it is a part of."""
-    locs = {path: loc for path in config.sweep.axes if (loc := _loc(path))}
-    return [
-        (inner, outer)
-        for inner, inner_loc in locs.items()
-        for outer, outer_loc in locs.items()
-        if inner != outer and _is_within(inner_loc, outer_loc)
-    ]
+def _empty_axis(config: PlannerConfig, path: str, place: str) -> list[Issue]:
+    problem = _path_problem(config, path)
+    if problem is not None:
+        return [problem._replace(path=place)]
+    return [Issue(place, "has no values", "list at least one, e.g. [true, false]")]
 
 
-def _is_within(loc: Loc, outer: Loc) -> bool:
-    return loc[: len(outer)] == outer
+def _place_of(group: AxisGroup, path: str) -> str:
+    """Name the place of an axis: of its list of values, or in `sweep.scenarios` of the first entry that sets it."""
+    place = next(setting.place for option in group.options for setting in option if setting.path == path)
+    return place if group.place == "sweep.scenarios" else place[: place.rindex("[")]
 
 
-def _loc(path: str) -> Loc:
-    """Read a path; empty when it is none, which `find_path_problem` explains."""
-    try:
-        return parse_path(path)
-    except ValueError:
-        return ()
+def _overlaps(groups: Sequence[AxisGroup]) -> list[tuple[str, str, str]]:
+    """List the axes that another sets, too, or sets a part of: (place, path, path of the other), each once.
+
+    Options of one group exclude each other, so only settings of one option can meet there.
+    """
+    found: dict[tuple[str, str, str], None] = {}
+    for at, group in enumerate(groups):
+        for option in group.options:
+            for inner, outer in ((a, b) for a in option for b in option if a is not b):
+                if is_within(inner.path, outer.path):
+                    place = inner.place if group.place == "sweep.scenarios" else _place_of(group, inner.path)
+                    found[place, inner.path, outer.path] = None
+        others = [(number, path) for number, other in enumerate(groups) if number != at for path in other.paths]
+        for path in group.paths:
+            for number, other in others:
+                # The same path in two groups is reported once, at the later one.
+                if is_within(path, other) and (path != other or at > number):
+                    found[_place_of(group, path), path, other] = None
+    return list(found)
 
 
-def _place(path: str) -> str:
-    return format_path(("sweep", "axes", path))
-
-
-AXIS_CHECKS = (check_axis_values, check_axes_apart)
+AXIS_CHECKS = (check_axis_values, check_zip, check_axes_apart)

@@ -1,5 +1,6 @@
 """Cross-field rules of the sweep: ratios and placements; further axes are in `check_axes.py`."""
 
+from planner.config.axes import axis_groups, entry_points
 from planner.config.check_axes import repeated
 from planner.config.spec import PlannerConfig
 from planner.config.suggest import name_problem
@@ -11,14 +12,15 @@ _LARGEST = f"write a ratio of at most {LARGEST_RATIO:g}, e.g. 1.5"
 
 def check_ratios(config: PlannerConfig) -> list[Issue]:
     """Check that ratios are positive, different, and not percentages."""
-    issues = []
-    for position, ratio in enumerate(config.sweep.overcommit_ratio):
-        path = f"sweep.overcommit_ratio[{position}]"
-        if ratio <= 0:
-            issues.append(Issue(path, f"{ratio:g} is not positive", "1.0 is no overcommit, 1.5 is half as much again"))
-        elif ratio > LARGEST_RATIO:
-            hint = f"a ratio, not percent: write {ratio / 100:g}?" if 1.0 <= ratio / 100 <= LARGEST_RATIO else _LARGEST
-            issues.append(Issue(path, f"{ratio:g} is not plausible", hint))
+    given: list[tuple[str, object]] = [
+        (f"sweep.overcommit_ratio[{position}]", ratio) for position, ratio in enumerate(config.sweep.overcommit_ratio)
+    ]
+    given += [
+        (f"sweep.scenarios[{number}].overcommit_ratio", entry["overcommit_ratio"])
+        for number, entry in enumerate(config.sweep.scenarios)
+        if "overcommit_ratio" in entry
+    ]
+    issues = [issue for path, ratio in given if (issue := _ratio_problem(path, ratio)) is not None]
     return issues + repeated(config.sweep.overcommit_ratio, "sweep.overcommit_ratio", "ratio")
 
 
@@ -29,11 +31,41 @@ def check_placement_repeats(config: PlannerConfig) -> list[Issue]:
 
 def check_placement_names(config: PlannerConfig, known: tuple[str, ...]) -> list[Issue]:
     """Check that every placement strategy is one that is registered."""
-    return [
-        Issue(f"sweep.placement[{position}]", *name_problem("placement", name, known))
-        for position, name in enumerate(config.sweep.placement)
-        if name not in known
+    given = [(f"sweep.placement[{position}]", name) for position, name in enumerate(config.sweep.placement)]
+    given += [
+        (f"sweep.scenarios[{number}].placement", str(entry["placement"]))
+        for number, entry in enumerate(config.sweep.scenarios)
+        if "placement" in entry
     ]
+    return [Issue(path, *name_problem("placement", name, known)) for path, name in given if name not in known]
 
 
-SWEEP_CHECKS = (check_ratios, check_placement_repeats)
+def check_listed_scenarios(config: PlannerConfig) -> list[Issue]:
+    """Check that no listed scenario makes one that an earlier entry has made already."""
+    if not config.sweep.scenarios or any(not group.options for group in axis_groups(config.sweep)):
+        return []
+    issues: list[Issue] = []
+    made_by: dict[tuple[object, ...], int] = {}
+    for number, points in enumerate(entry_points(config)):
+        earlier = [made_by[key] for point in points if (key := point.identity()) in made_by]
+        if earlier:
+            which = "the same as" if len(points) == len(earlier) else "in part the same as"
+            message = f"is {which} sweep.scenarios[{earlier[0]}], with what it leaves out"
+            issues.append(Issue(f"sweep.scenarios[{number}]", message, "leave one out, or give them different values"))
+        for point in points:
+            made_by.setdefault(point.identity(), number)
+    return issues
+
+
+def _ratio_problem(path: str, ratio: object) -> Issue | None:
+    if isinstance(ratio, bool) or not isinstance(ratio, int | float):
+        return Issue(path, f"{ratio} is not a number", "1.0 is no overcommit, 1.5 is half as much again")
+    if ratio <= 0:
+        return Issue(path, f"{ratio:g} is not positive", "1.0 is no overcommit, 1.5 is half as much again")
+    if ratio > LARGEST_RATIO:
+        hint = f"a ratio, not percent: write {ratio / 100:g}?" if 1.0 <= ratio / 100 <= LARGEST_RATIO else _LARGEST
+        return Issue(path, f"{ratio:g} is not plausible", hint)
+    return None
+
+
+SWEEP_CHECKS = (check_ratios, check_placement_repeats, check_listed_scenarios)

@@ -13,6 +13,7 @@ from planner.config.hypervisor import HypervisorSpec
 from planner.config.page_tables import FOUR_LEVELS, PageTableSpec
 from planner.config.quantities import Bytes, BytesPerSecond, Fraction, Seconds
 from planner.config.suggest import nearest_name
+from planner.config.sweep import SweepSpec
 
 
 def _one_of(names: tuple[str, ...]) -> WithJsonSchema:
@@ -189,21 +190,6 @@ class SloSpec(Spec):
     for_more_than: Seconds = Field(default=300.0, ge=0, description="... when it lasts longer than this")
     hosts_affected: Fraction = Field(default=0.05, gt=0, le=1, description="Share of hosts that may break it")
     confidence: Fraction = Field(default=0.95, gt=0.5, lt=1, description="Confidence of every bound")
-
-
-class SweepSpec(Spec):
-    """What is varied."""
-
-    overcommit_ratio: tuple[float, ...] = Field(
-        default=(1.0, 1.2, 1.4, 1.6, 1.8, 2.0),
-        min_length=1,
-        description="Limits on configured / usable memory of a host",
-    )
-    placement: tuple[str, ...] = Field(default=("first-fit",), min_length=1, description="Placement strategies")
-    replicates: int = Field(default=8, ge=1, le=10_000, description="Independent draws of every scenario")
-    axes: dict[str, tuple[bool | float | str, ...]] = Field(
-        default={}, description="Further axes: any config path and its values"
-    )
 
 
 class FidelitySpec(Spec):

@@ -48,10 +48,16 @@ def explain(error: ShapeError) -> Issue:
     path = format_path(error.loc)
     if error.got is None and error.kind != "missing":
         return Issue(path, "has no value", _wanted(error))
-    if error.loc[:2] == ("sweep", "axes") and isinstance(error.loc[-1], int):
+    if _is_axis_value(error.loc):
         return Issue(path, f"{_show(error.got)} is not a plain value", "axes take true, false, numbers and text")
     message, hint = _EXPLAIN.get(error.kind, _explain_other)(error)
     return Issue(path, message, hint)
+
+
+def _is_axis_value(loc: Loc) -> bool:
+    """Whether it is one value under `sweep.axes`, `sweep.zip` or `sweep.scenarios`."""
+    section, depth = loc[:2], len(loc)
+    return (section, depth) in ((("sweep", "axes"), 4), (("sweep", "zip"), 5), (("sweep", "scenarios"), 4))
 
 
 def _locate(detail: ErrorDetails, values: Any) -> ShapeError:

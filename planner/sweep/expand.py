@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from typing import Any, Literal
 
+from planner.config.axes import sweep_points, swept_paths
 from planner.config.override import override_config
 from planner.config.spec import PlannerConfig
+from planner.config.sweep import AxisValue
 
 TAIL_PATH = "workload.tail"
 TAILS: tuple[Literal["low", "middle", "high"], ...] = ("low", "middle", "high")
-
-AxisValue = bool | float | str
 
 
 @dataclass(frozen=True)
@@ -43,22 +42,25 @@ class Scenario:
 
 
 def expand_scenarios(config: PlannerConfig) -> list[Scenario]:
-    """Expand the sweep: ratio x placement x further axes, the ratio slowest; a value listed twice counts once.
+    """Expand the sweep: ratio x placement x further axes, the ratio slowest; listed scenarios in their order.
 
     Raises
     ------
     ConfigError
         An axis names a path that does not exist, or a value that does not validate there.
     """
-    paths = tuple(config.sweep.axes)
-    values = (dict.fromkeys(config.sweep.axes[path]) for path in paths)
-    combinations = [dict(zip(paths, combination, strict=True)) for combination in product(*values)]
-    for axes in combinations:
+    points = sweep_points(config)
+    for axes in {tuple(point.axes.items()): point.axes for point in points}.values():
         override_config(config, axes)
-    ratios, placements = dict.fromkeys(config.sweep.overcommit_ratio), dict.fromkeys(config.sweep.placement)
     return [
-        Scenario(number, ratio, placement, str(axes.get(TAIL_PATH, config.workload.tail)), axes)
-        for number, (ratio, placement, axes) in enumerate(product(ratios, placements, combinations))
+        Scenario(
+            number,
+            point.overcommit_ratio,
+            point.placement,
+            str(point.axes.get(TAIL_PATH, config.workload.tail)),
+            point.axes,
+        )
+        for number, point in enumerate(points)
     ]
 
 
@@ -80,12 +82,18 @@ def expand_sensitivity(config: PlannerConfig, summary: Mapping[str, Any], first_
     list of Scenario
         Empty when nothing is missing, and where the tail is an axis of the sweep itself.
     """
-    if TAIL_PATH in config.sweep.axes:
+    if TAIL_PATH in swept_paths(config.sweep):
         return []
-    ratios = sorted(dict.fromkeys(config.sweep.overcommit_ratio))
     recommendation = summary["recommendation"]
-    start = ratios.index(recommendation["overcommit_ratio"] or ratios[0])
     placement, axes = str(recommendation["placement"]), dict(recommendation["axes"])
+    ratios = sorted(
+        {
+            point.overcommit_ratio
+            for point in sweep_points(config)
+            if point.placement == placement and point.axes == axes
+        }
+    )
+    start = ratios.index(recommendation["overcommit_ratio"] or ratios[0])
     wanted = [
         (tail, ratio)
         for tail in TAILS

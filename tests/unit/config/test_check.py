@@ -136,6 +136,54 @@ def test_whole_policies_are_an_axis() -> None:
     assert issues_of({"sweep/axes": {"hypervisor": ["esxi-8", "kvm"]}}) == []
 
 
+MEMORY, SWAP = "fleet.hosts[0].memory", "fleet.hosts[0].swap"
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "words"),
+    [
+        ({"sweep/zip": [{MEMORY: ["1 TiB", "2 TiB"], SWAP: ["nvme"]}]},
+         "sweep.zip[0]", f"different numbers of values: {MEMORY} has 2, {SWAP} has 1"),
+        ({"sweep/zip": [{}]}, "sweep.zip[0]", "has no axes"),
+        ({"sweep/zip": [{MEMORY: [], SWAP: ["nvme"]}]}, f'sweep.zip[0]["{MEMORY}"]', "has no values"),
+        ({"sweep/zip": [{"fleet.hosts[3].memory": ["1 TiB"]}]},
+         'sweep.zip[0]["fleet.hosts[3].memory"]', "there is no fleet.hosts[3]"),
+        ({"sweep/zip": [{"overcommit_ratio": [1, 2]}]}, "sweep.zip[0].overcommit_ratio", "cannot be swept"),
+        ({"sweep/zip": [{MEMORY: ["1 TiB", 7]}]}, f'sweep.zip[0]["{MEMORY}"][1]', "no unit"),
+        ({"sweep/zip": [{MEMORY: ["1 TiB", "1 TiB"], SWAP: ["nvme", "nvme"]}]},
+         "sweep.zip[0]", "the row 1 TiB, nvme is listed 2 times"),
+        ({"sweep/zip": [{SWAP: ["nvme"]}], "sweep/axes": {SWAP: ["hdd"]}},
+         f'sweep.zip[0]["{SWAP}"]', "is set in two places"),
+        ({"sweep/zip": [{"hypervisor": ["kvm"], "hypervisor.large_pages": [True]}]},
+         'sweep.zip[0]["hypervisor.large_pages"]', 'sets a part of the axis "hypervisor"'),
+        ({"sweep/zip": [{"fleet.hosts[0].reserved": ["1 GiB", "64 GiB"], MEMORY: ["64 GiB", "64 GiB"]}]},
+         'sweep.zip[0]["fleet.hosts[0].reserved"][1]', "64 GiB leaves nothing of the 64 GiB of RAM"),
+        ({"sweep/scenarios": [{SWAP: "floppy"}]}, f'sweep.scenarios[0]["{SWAP}"]', 'unknown swap device "floppy"'),
+        ({"sweep/scenarios": [{"hypervisor.balloning.enabled": True}]},
+         'sweep.scenarios[0]["hypervisor.balloning.enabled"]', 'there is no "balloning"'),
+        ({"sweep/scenarios": [{"overcommit_ratio": -1}]}, "sweep.scenarios[0].overcommit_ratio", "is not positive"),
+        ({"sweep/scenarios": [{"overcommit_ratio": "much"}]}, "sweep.scenarios[0].overcommit_ratio", "not a number"),
+        ({"sweep/scenarios": [{"placement": "worstfit"}]}, "sweep.scenarios[0].placement", "unknown placement"),
+        ({"sweep/scenarios": [{SWAP: "hdd"}, {}, {SWAP: "nvme"}]},
+         "sweep.scenarios[2]", "is the same as sweep.scenarios[1]"),
+        ({"sweep/scenarios": [{"overcommit_ratio": 1.5}, {}]},
+         "sweep.scenarios[1]", "is in part the same as sweep.scenarios[0]"),
+    ],
+)  # fmt: skip
+def test_rules_of_zip_and_listed_scenarios(changes: dict[str, Any], path: str, words: str) -> None:
+    (issue,) = issues_of({"sweep/axes": {}, **changes}, KnownNames(("first-fit",)))
+    assert issue.path == path
+    assert words in issue.message
+    assert issue.hint
+
+
+def test_options_that_exclude_each_other_may_set_parts_of_each_other() -> None:
+    assert (
+        issues_of({"sweep/axes": {}, "sweep/scenarios": [{"hypervisor": "kvm"}, {"hypervisor.large_pages": True}]})
+        == []
+    )
+
+
 def axis_issues(axes: dict[str, list[Any]], **changes: Any) -> list[tuple[str, str]]:
     return [(issue.path, issue.message) for issue in issues_of({"sweep/axes": axes, **changes})]
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from planner.config.axes import base_axes
 from planner.config.catalog import expand_hypervisor
 from planner.config.spec import PlannerConfig
 from planner.errors import ConfigError
@@ -94,3 +95,47 @@ def test_no_sensitivity_where_the_tail_is_swept():
     config = config_of(overcommit_ratio=[1.0], axes={"workload.tail": ["low", "high"]})
     assert [s.tail for s in expand_scenarios(config)] == ["low", "high"]
     assert expand_sensitivity(config, {}, first_id=2) == []
+
+
+def points(**sweep):
+    return [(s.overcommit_ratio, s.placement, dict(s.axes)) for s in expand_scenarios(config_of(**sweep))]
+
+
+MEMORY, SWAP, PAGES = "fleet.hosts[0].memory", "fleet.hosts[0].swap", "hypervisor.large_pages"
+
+
+def test_axes_of_a_block_move_together_and_blocks_combine_with_axes():
+    block = {MEMORY: ["64 GiB", "128 GiB"], SWAP: ["nvme", "optane"]}
+    assert points(overcommit_ratio=[1.0], zip=[block], axes={PAGES: [True, False]}) == [
+        (1.0, "first-fit", {PAGES: True, MEMORY: "64 GiB", SWAP: "nvme"}),
+        (1.0, "first-fit", {PAGES: True, MEMORY: "128 GiB", SWAP: "optane"}),
+        (1.0, "first-fit", {PAGES: False, MEMORY: "64 GiB", SWAP: "nvme"}),
+        (1.0, "first-fit", {PAGES: False, MEMORY: "128 GiB", SWAP: "optane"}),
+    ]
+
+
+def test_listed_scenarios_sweep_what_they_leave_out_and_get_the_configs_own_values():
+    listed = [{"overcommit_ratio": 1.2, "placement": "spread", SWAP: "optane"}, {"placement": "first-fit"}]
+    # The second entry leaves the ratio to the sweep, and the swap device to the config.
+    assert points(overcommit_ratio=[1.0, 1.5], scenarios=listed) == [
+        (1.2, "spread", {SWAP: "optane"}),
+        (1.0, "first-fit", {SWAP: "nvme"}),
+        (1.5, "first-fit", {SWAP: "nvme"}),
+    ]
+
+
+def test_the_recommendation_is_for_the_configs_own_values():
+    block = {MEMORY: ["128 GiB", "64 GiB"], SWAP: ["optane", "nvme"]}
+    assert base_axes(config_of(zip=[block])) == {MEMORY: "64 GiB", SWAP: "nvme"}
+    # Without its own among them: the first. Units do not matter: 0.0625 TiB are 64 GiB.
+    assert base_axes(config_of(axes={MEMORY: ["1 TiB", "0.0625 TiB"]})) == {MEMORY: "0.0625 TiB"}
+    assert base_axes(config_of(axes={MEMORY: ["1 TiB", "2 TiB"]})) == {MEMORY: "1 TiB"}
+    assert base_axes(config_of(scenarios=[{SWAP: "optane"}, {MEMORY: "64 GiB"}])) == {SWAP: "nvme", MEMORY: "64 GiB"}
+
+
+def test_other_tails_are_tried_on_the_ratios_of_the_recommended_line_only():
+    listed = [{"overcommit_ratio": ratio, SWAP: "nvme"} for ratio in (1.0, 1.2)]
+    config = config_of(scenarios=[*listed, {"overcommit_ratio": 1.3, SWAP: "optane"}])
+    recommendation = {"placement": "first-fit", "axes": {SWAP: "nvme"}, "overcommit_ratio": 1.2}
+    found = expand_sensitivity(config, {"recommendation": recommendation, "scenarios": []}, first_id=3)
+    assert [(s.tail, s.overcommit_ratio) for s in found] == [("low", 1.2), ("high", 1.2)]
