@@ -107,12 +107,15 @@ def sweep(  # noqa: PLR0913, PLR0917 (an argument is an option of the command he
     ray_address: Annotated[str | None, typer.Option(help="Join a Ray cluster instead of starting one here.")] = None,
     executor: Annotated[Literal["ray", "local"], typer.Option(help="Workers on Ray, or this process alone.")] = "ray",
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json alone on stdout.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be run, how long it takes and its memory; write nothing.")
+    ] = False,
 ) -> int:
     """Simulate every scenario of a config, recommend a ratio and a placement, write a run directory."""
-    from planner.cli.sweep import sweep_command
+    from planner.cli.sweep import SweepOptions, sweep_command
 
     changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
-    return sweep_command(config, changes, out, workers, ray_address, executor, as_json)
+    return sweep_command(SweepOptions(config, changes, out, workers, ray_address, executor, as_json, dry_run))
 
 
 @app.command()

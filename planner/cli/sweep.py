@@ -1,37 +1,40 @@
 """`planner sweep`: arguments in, run directory and exit code out."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from planner.cli.dry_run import dry_run_as_dict, estimate_run, print_dry_run
 from planner.cli.progress import note
 from planner.cli.run_sweep import SweepJob, SweepResult, prepare_sweep, run_sweep, warm_up
 from planner.cli.summary_table import print_summary
 from planner.config.check import KnownNames
 from planner.config.load import load_config
+from planner.config.spec import PlannerConfig
 from planner.errors import EXIT_INCOMPLETE, EXIT_OK
 from planner.fleet.base import Executor
 from planner.fleet.local import LocalExecutor
+from planner.fleet.warm import is_warm
 from planner.host.simulator import HostSim
 from planner.placement import strategy_names
 from planner.results.store import REPORT
+from planner.sweep.plan import Plan
 from planner.workload.build import build_source
 
 _SHOWN_FAILURES = 5
 _LOG_COLUMNS = 140
 
 
-def sweep_command(
-    config_path: Path, overrides: list[str], out: Path | None, workers: int | None, ray_address: str | None,
-    executor: str, is_json: bool,
-) -> int:  # fmt: skip
-    """Run a sweep and print its summary.
+class SweepOptions(NamedTuple):
+    """What was given on the command line.
 
-    Parameters
+    Attributes
     ----------
     config_path : Path
         The YAML file.
@@ -46,20 +49,40 @@ def sweep_command(
     executor : str
         "ray", or "local" for this process alone.
     is_json : bool
-        Print summary.json alone on stdout.
+        Print summary.json, or the estimate of a dry run, alone on stdout.
+    is_dry_run : bool
+        Say what would be run, and how long it would take; simulate and write nothing else.
+    """
+
+    config_path: Path
+    overrides: list[str]
+    out: Path | None
+    workers: int | None
+    ray_address: str | None
+    executor: str
+    is_json: bool
+    is_dry_run: bool
+
+
+def sweep_command(options: SweepOptions) -> int:
+    """Run a sweep and print its summary.
 
     Returns
     -------
     int
         Exit code: 3 when a host failed, else 0.
     """
-    config = load_config(config_path, overrides, KnownNames(placements=strategy_names()))
-    job = SweepJob(config, config_path, tuple(overrides), out or Path("reports") / config_path.stem)
+    config_path = options.config_path
+    config = load_config(config_path, options.overrides, KnownNames(placements=strategy_names()))
+    job = SweepJob(config, config_path, tuple(options.overrides), options.out or Path("reports") / config_path.stem)
     planner, plan = prepare_sweep(job, build_source(config, config_path.parent))
+    if options.is_dry_run:
+        _print_dry_run(options, config, plan)
+        return EXIT_OK
     warm_up(HostSim, plan)
-    with open_executor(executor, workers, ray_address) as opened:
+    with open_executor(options.executor, options.workers, options.ray_address) as opened:
         result = run_sweep(job, planner, plan, opened, HostSim)
-    _print_result(result, job.out, is_json)
+    _print_result(result, job.out, options.is_json)
     return EXIT_INCOMPLETE if result.failures else EXIT_OK
 
 
@@ -75,11 +98,21 @@ def open_executor(kind: str, workers: int | None, ray_address: str | None) -> It
         yield executor
 
 
+def _print_dry_run(options: SweepOptions, config: PlannerConfig, plan: Plan) -> None:
+    n_cpus = len(os.sched_getaffinity(0))
+    workers = 1 if options.executor == "local" else options.workers or n_cpus
+    found = estimate_run(plan, config, HostSim, workers, is_compiled=is_warm())
+    if options.is_json:
+        _write_json(dry_run_as_dict(found))
+    else:
+        print_dry_run(found, _console())
+
+
 def _print_result(result: SweepResult, out: Path, is_json: bool) -> None:
     if is_json:
-        sys.stdout.write(json.dumps(result.summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        _write_json(result.summary)
     else:
-        console = Console() if sys.stdout.isatty() else Console(width=_LOG_COLUMNS)
+        console = _console()
         print_summary(result.summary, console)
         console.print(f"Report: {out / REPORT}", markup=False, highlight=False, soft_wrap=True)
     if not result.failures:
@@ -89,3 +122,11 @@ def _print_result(result: SweepResult, out: Path, is_json: bool) -> None:
         note(f"  scenario {failure['scenario_id']}, replicate {failure['replicate']}, host {failure['host']}: ")
         note(f"    {failure['message']}")
         note(f"    replay: {failure['replay']}")
+
+
+def _write_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=_LOG_COLUMNS)
