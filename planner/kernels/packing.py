@@ -1,49 +1,76 @@
-"""Packing of VMs into hosts with two capacities: first-fit, best-fit, worst-fit. Integers only, so sums are exact.
+"""Packing of VMs into hosts with several capacities, on search trees: first-fit and worst-fit. Sums of integers: exact.
 
-`room` is what the overcommit ratio leaves, `ram` what installed memory leaves for memory that is never reclaimed. The
-search trees hold the largest free value under each node (leaves from `n_leaves` on, a power of two), so first-fit and
-worst-fit cost O(log hosts) a VM: 10,000 hosts and 100,000 VMs take milliseconds, where a scan takes 10^9 steps.
+A tree holds, for each capacity, the largest free value under each node (leaves from `n_leaves` on, a power of two), so
+a VM costs O(log hosts): 10,000 hosts and 100,000 VMs take milliseconds, where a scan takes 10^9 steps. Rules that
+depend on which VMs a host holds are not for trees: `packing_scan.py`.
 """
 
 import numpy as np
-from numba import njit
+
+from planner.kernels.compiled import kernel, small_kernel
 
 
-@njit(cache=True)
-def fill_tree(values, tree):
-    """Fill `tree` (int64, shape (2 * n_leaves,)) with maxima over `values`; leaves without a host hold -1."""
-    n_leaves = tree.shape[0] // 2
-    tree[:] = -1
-    tree[n_leaves : n_leaves + values.shape[0]] = values
+@kernel
+def fill_trees(free, is_open, trees):
+    """Fill `trees` with maxima over the hosts that are open; leaves of no open host hold the least integer.
+
+    Parameters
+    ----------
+    free : int64 array, shape (n_hosts, n_limits)
+        What the hosts have left of each capacity.
+    is_open : bool array, shape (n_hosts,)
+    trees : int64 array, shape (2 * n_leaves, n_limits)
+    """
+    n_leaves = trees.shape[0] // 2
+    for leaf in range(n_leaves, 2 * n_leaves):
+        host = leaf - n_leaves
+        for limit in range(trees.shape[1]):
+            is_there = host < is_open.size and is_open[host]
+            trees[leaf, limit] = free[host, limit] if is_there else np.iinfo(np.int64).min
     for node in range(n_leaves - 1, 0, -1):
-        tree[node] = max(tree[2 * node], tree[2 * node + 1])
+        _renew(trees, node)
 
 
-@njit(cache=True)
-def _take(tree, host, amount):
-    node = host + tree.shape[0] // 2
-    tree[node] -= amount
+@small_kernel
+def _renew(trees, node):
+    for limit in range(trees.shape[1]):
+        trees[node, limit] = max(trees[2 * node, limit], trees[2 * node + 1, limit])
+
+
+@small_kernel
+def _holds(trees, node, need, unit):
+    for limit in range(trees.shape[1]):
+        if trees[node, limit] < need[unit, limit]:
+            return False
+    return True
+
+
+@kernel
+def _take(trees, host, need, unit):
+    node = host + trees.shape[0] // 2
+    for limit in range(trees.shape[1]):
+        trees[node, limit] -= need[unit, limit]
     node //= 2
     while node >= 1:
-        tree[node] = max(tree[2 * node], tree[2 * node + 1])
+        _renew(trees, node)
         node //= 2
 
 
-@njit(cache=True)
-def _leftmost(room_tree, ram_tree, room, ram):
-    """Return the first host with enough of both, or -1. Maxima of a node may come from two hosts: then climb on."""
-    n_leaves = room_tree.shape[0] // 2
-    if room_tree[1] < room or ram_tree[1] < ram:
+@kernel
+def _leftmost(trees, need, unit):
+    """Return the first host with enough of all, or -1. Maxima of a node may come from several hosts: then climb on."""
+    n_leaves = trees.shape[0] // 2
+    if not _holds(trees, 1, need, unit):
         return -1
     node = 1
     while node < n_leaves:
         left = 2 * node
-        if room_tree[left] >= room and ram_tree[left] >= ram:
+        if _holds(trees, left, need, unit):
             node = left
-        elif room_tree[left + 1] >= room and ram_tree[left + 1] >= ram:
+        elif _holds(trees, left + 1, need, unit):
             node = left + 1
         else:
-            while node > 1 and (node % 2 == 1 or room_tree[node + 1] < room or ram_tree[node + 1] < ram):
+            while node > 1 and (node % 2 == 1 or not _holds(trees, node + 1, need, unit)):
                 node //= 2
             if node <= 1:
                 return -1
@@ -51,103 +78,66 @@ def _leftmost(room_tree, ram_tree, room, ram):
     return node - n_leaves
 
 
-@njit(cache=True)
-def _roomiest(room_tree, ram_tree, room, ram):
-    """Return the first of the hosts with the most room that has enough of both, or -1."""
-    n_leaves = room_tree.shape[0] // 2
-    if room_tree[1] < room or ram_tree[1] < ram:
+@kernel
+def _roomiest(trees, need, unit):
+    """Return the first of the hosts with most of the first capacity that has enough of all, or -1."""
+    n_leaves = trees.shape[0] // 2
+    if not _holds(trees, 1, need, unit):
         return -1
     node = 1
     while node < n_leaves:
         node *= 2
-        if room_tree[node] < room_tree[node // 2]:
+        if trees[node, 0] < trees[node // 2, 0]:
             node += 1
-    if ram_tree[node] >= ram:
+    if _holds(trees, node, need, unit):
         return node - n_leaves
     best, best_room = -1, np.int64(-1)
     for leaf in range(n_leaves, 2 * n_leaves):
-        if room_tree[leaf] > best_room and room_tree[leaf] >= room and ram_tree[leaf] >= ram:
-            best, best_room = leaf - n_leaves, room_tree[leaf]
+        if trees[leaf, 0] > best_room and _holds(trees, leaf, need, unit):
+            best, best_room = leaf - n_leaves, trees[leaf, 0]
     return best
 
 
-@njit(cache=True)
-def pack_first_fit(order, vm_room, vm_ram, room_tree, ram_tree, out):
-    """Put each VM on the first host that has enough of both. Changes the trees and fills `out` in place.
+@kernel
+def pack_first_fit(order, need, trees, out):
+    """Put each unit on the first host that has enough of all. Changes the trees and fills `out` in place.
 
     Parameters
     ----------
-    order : int64 array, shape (n_vms,)
-        VMs in the order in which they are placed.
-    vm_room, vm_ram : int64 array, shape (n_vms,)
-        What each VM takes. [bytes]
-    room_tree, ram_tree : int64 array, shape (2 * n_leaves,)
-        What the hosts have, from `fill_tree`. [bytes]
-    out : int64 array, shape (n_vms,)
-        Host of each VM, -1 where none fits.
-    """
-    for vm in order:
-        host = _leftmost(room_tree, ram_tree, vm_room[vm], vm_ram[vm])
-        out[vm] = host
-        if host >= 0:
-            _take(room_tree, host, vm_room[vm])
-            _take(ram_tree, host, vm_ram[vm])
-
-
-@njit(cache=True)
-def pack_worst_fit(order, vm_room, vm_ram, room_tree, ram_tree, out):
-    """Put each VM on the host with the most room, the first of equals. Parameters as in `pack_first_fit`.
+    order : int64 array
+        Units (VMs, or VMs that stay together) in the order in which they are placed.
+    need : int64 array, shape (n_units, n_limits)
+        What each unit takes of each capacity.
+    trees : int64 array, shape (2 * n_leaves, n_limits)
+        What the hosts have, from `fill_trees`.
+    out : int64 array, shape (n_units,)
+        Host of each unit, -1 where none fits.
 
     Returns
     -------
     int
-        Number of VMs that found no host.
+        Number of units that found no host.
     """
     n_left = 0
-    for vm in order:
-        host = _roomiest(room_tree, ram_tree, vm_room[vm], vm_ram[vm])
-        out[vm] = host
+    for unit in order:
+        host = _leftmost(trees, need, unit)
+        out[unit] = host
         if host >= 0:
-            _take(room_tree, host, vm_room[vm])
-            _take(ram_tree, host, vm_ram[vm])
+            _take(trees, host, need, unit)
         else:
             n_left += 1
     return n_left
 
 
-@njit(cache=True)
-def pack_best_fit(order, vm_room, vm_ram, host_room, host_ram, opened, out):
-    """Put each VM on the host in use with the least room that fits; else on the first unused host that fits.
-
-    Changes `host_room` and `host_ram` in place and fills `out`.
-
-    Parameters
-    ----------
-    order, vm_room, vm_ram, out
-        As in `pack_first_fit`.
-    host_room, host_ram : int64 array, shape (n_hosts,)
-        What the hosts have. [bytes]
-    opened : int64 array, shape (n_hosts,)
-        Work space: the hosts in use, in the order in which they were opened.
-    """
-    n_opened = 0
-    is_open = np.zeros(host_room.shape[0], dtype=np.bool_)
-    for vm in order:
-        best, best_room = -1, np.int64(0)
-        for k in range(n_opened):
-            host = opened[k]
-            room = host_room[host]
-            if room >= vm_room[vm] and host_ram[host] >= vm_ram[vm] and (best < 0 or room < best_room):
-                best, best_room = host, room
-        if best < 0:
-            for host in range(host_room.shape[0]):
-                if not is_open[host] and host_room[host] >= vm_room[vm] and host_ram[host] >= vm_ram[vm]:
-                    best = host
-                    is_open[host] = True
-                    opened[n_opened] = host
-                    n_opened += 1
-                    break
-        out[vm] = best
-        if best >= 0:
-            host_room[best] -= vm_room[vm]
-            host_ram[best] -= vm_ram[vm]
+@kernel
+def pack_worst_fit(order, need, trees, out):
+    """Put each unit on the host with most of the first capacity, the first of equals. As `pack_first_fit` otherwise."""
+    n_left = 0
+    for unit in order:
+        host = _roomiest(trees, need, unit)
+        out[unit] = host
+        if host >= 0:
+            _take(trees, host, need, unit)
+        else:
+            n_left += 1
+    return n_left

@@ -1,25 +1,31 @@
 """What a placement strategy is given and gives back. "Does not fit" is a value here, never an exception.
 
-Two limits hold on every host, whatever the strategy:
+Limits that hold on every host, whatever the strategy:
 
 - overcommit: sum of configured memory <= ratio x usable memory, usable = RAM - reserved - sum of overhead memory;
-- RAM: sum of (reservation + overhead memory) <= RAM - reserved, because that memory is never reclaimed.
+- RAM: sum of (reservation + overhead memory) <= RAM - reserved, because that memory is never reclaimed;
+- where asked for, a cap on vCPUs per core and a predicted peak within usable memory; a reserve for failover makes the
+  memory of every host smaller by a share (`packing.py`).
 
-The first is kept in the form sum(configured + ratio x overhead) <= ratio x (RAM - reserved), whole bytes rounded to the
-safe side, so that a VM has one fixed size and a host one fixed room. vCPUs, affinity and failover capacity are not
-limits here.
+`docs/placement.md` says what each limit and rule means exactly.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from fractions import Fraction
-from typing import NamedTuple, Protocol
+from types import MappingProxyType
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from planner.config.hypervisor import HypervisorSpec
+from planner.config.placement_rules import AdmissionSpec, HaReserveSpec
+from planner.placement.forecast import Forecast
+from planner.placement.rules import NO_RULES, PlacementRules
 from planner.workload.fleet import VmTable
-from planner.workload.overhead import vm_overhead_bytes
+
+OVERCOMMIT, RAM, VCPUS, PREDICTED = "overcommit", "RAM", "vCPUs", "predicted"
+"""Names of the limits that add up over the VMs of a host."""
 
 
 class Verdict(IntEnum):
@@ -30,15 +36,25 @@ class Verdict(IntEnum):
     TOO_LARGE = 2
     HOST_UNKNOWN = 3
     HOST_FULL = 4
+    KEPT_OFF = 5
+    NOT_ADMITTED = 6
+    NO_HOST = 7
 
 
 REASONS = {
     Verdict.PLACED: "placed",
-    Verdict.NO_ROOM: "no host has enough memory left for it at this ratio",
+    Verdict.NO_ROOM: "no host has enough room left for it at this ratio",
     Verdict.TOO_LARGE: "larger than any empty host allows at this ratio",
     Verdict.HOST_UNKNOWN: "the host it runs on today is unknown or not among fleet.hosts",
-    Verdict.HOST_FULL: "the host it runs on today has not enough memory left for it at this ratio",
+    Verdict.HOST_FULL: "the host it runs on today has not enough room left for it at this ratio",
+    Verdict.KEPT_OFF: "its rules keep it off every host with room",
+    Verdict.NOT_ADMITTED: "the predicted peak of every host with room would be above its usable memory",
+    Verdict.NO_HOST: "no host is available",
 }
+
+
+NO_RESERVE = HaReserveSpec()
+BY_RATIO = AdmissionSpec()
 
 
 @dataclass(frozen=True)
@@ -51,14 +67,31 @@ class HostCapacities:
         Unique names.
     memory_bytes, reserved_bytes : int64 array
         Installed RAM, and what the hypervisor keeps of it: its own memory and minFree. [bytes]
+    cores : int64 array
+        Physical cores.
+    is_available : bool array
+        False: the host is down or in maintenance and takes nothing.
     """
 
     names: tuple[str, ...]
     memory_bytes: np.ndarray
     reserved_bytes: np.ndarray
+    cores: np.ndarray
+    is_available: np.ndarray
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def room_bytes(self) -> np.ndarray:
+        """RAM less what the hypervisor keeps: int64 array. [bytes]."""
+        return np.asarray(self.memory_bytes - self.reserved_bytes, dtype=np.int64)
+
+    def without(self, host_idx: np.ndarray) -> "HostCapacities":
+        """Return the same hosts, those in `host_idx` (int array) not available."""
+        is_available = self.is_available.copy()
+        is_available[host_idx] = False
+        return replace(self, is_available=is_available)
 
 
 @dataclass(frozen=True)
@@ -73,11 +106,63 @@ class PlacementLimits:
         Says how much overhead memory a VM needs.
     is_every_host_open : bool
         True: spread over all hosts from the start (question "grow"); false: open no more than needed.
+    rules : PlacementRules
+        VMs together, apart, or on some hosts only.
+    max_vcpus_per_core : float or None
+        Most vCPUs of a host's VMs per core; None: any number.
+    ha_reserve : HaReserveSpec
+        Room kept free for failover.
+    admission : AdmissionSpec
+        Predicts the peak of a host's VMs.
     """
 
     overcommit_ratio: float
     hypervisor: HypervisorSpec
     is_every_host_open: bool = False
+    rules: PlacementRules = NO_RULES
+    max_vcpus_per_core: float | None = None
+    ha_reserve: HaReserveSpec = NO_RESERVE
+    admission: AdmissionSpec = BY_RATIO
+
+
+@dataclass(frozen=True)
+class PlacementRequest:
+    """VMs to place, and all that decides where they may go.
+
+    Attributes
+    ----------
+    vms : VmTable
+    hosts : HostCapacities
+    limits : PlacementLimits
+    standing : int64 array, shape (n_vms,), or None
+        Host on which a VM already runs and stays; -1: to be placed; None: all are to be placed. VMs that stay take
+        their room first, and keep their host even if it is over a limit, breaks a rule or is not available.
+    forecast : Forecast or None
+        Demand that strategies and admission may look at, rows as in `vms`; None: they may not.
+    seed : int
+        Root of draws.
+    """
+
+    vms: VmTable
+    hosts: HostCapacities
+    limits: PlacementLimits
+    standing: np.ndarray | None = None
+    forecast: Forecast | None = None
+    seed: int = 0
+
+    @property
+    def standing_idx(self) -> np.ndarray:
+        """`standing` as an array: int64, shape (n_vms,)."""
+        return np.full(len(self.vms), -1, dtype=np.int64) if self.standing is None else self.standing
+
+    def take(self, vm_idx: np.ndarray) -> "PlacementRequest":
+        """Return the request for the VMs `vm_idx` (int array) alone."""
+        return replace(
+            self,
+            vms=self.vms.take(vm_idx),
+            standing=None if self.standing is None else self.standing[vm_idx],
+            forecast=None if self.forecast is None else self.forecast.take(vm_idx),
+        )
 
 
 @dataclass(frozen=True)
@@ -89,11 +174,18 @@ class Placement:
     host_idx : int64 array, shape (n_vms,)
         Host of each VM; meaningless where the verdict is not PLACED.
     verdicts : int8 array, shape (n_vms,)
-        Values of `Verdict`.
+        Values of `Verdict`. A VM that stays where it is, is PLACED.
+    reasons : mapping
+        Row of each VM without a host -> a sentence that names the VM, the host that came nearest and what it lacks.
+        Computed when read.
+    warnings : tuple of str
+        Rules that the placement breaks because VMs were not to be moved; a sentence each.
     """
 
     host_idx: np.ndarray
     verdicts: np.ndarray
+    reasons: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_placed(self) -> np.ndarray:
@@ -109,55 +201,19 @@ class Placement:
 
 
 class PlacementStrategy(Protocol):
-    """A rule that says which VM goes to which host. A pure function of its arguments; host names never matter."""
+    """A rule that says which VM goes to which host. A pure function of its request; host names never matter.
 
-    name: str
-
-    def place(self, vms: VmTable, hosts: HostCapacities, limits: PlacementLimits) -> Placement:
-        """Place each VM once, within the limits; what finds no host gets a verdict that says why."""
-        ...
-
-
-class Sizes(NamedTuple):
-    """VMs and hosts as the packing kernels see them, int64 arrays, in bytes.
-
-    vm_room, vm_ram : shape (n_vms,). host_room, host_ram : shape (n_hosts,).
+    Attributes
+    ----------
+    name : str
+        As written in configs.
+    is_order_invariant : bool
+        Whether a VM's host does not depend on the order of the rows of the VM table.
     """
 
-    vm_room: np.ndarray
-    vm_ram: np.ndarray
-    host_room: np.ndarray
-    host_ram: np.ndarray
+    name: ClassVar[str]
+    is_order_invariant: ClassVar[bool]
 
-
-def packing_sizes(vms: VmTable, hosts: HostCapacities, limits: PlacementLimits) -> Sizes:
-    """Turn both limits into whole bytes taken by each VM and offered by each host."""
-    overhead_bytes = vm_overhead_bytes(vms, limits.hypervisor)
-    host_ram = (hosts.memory_bytes - hosts.reserved_bytes).astype(np.int64)
-    kinds, kind_idx = np.unique(host_ram, return_inverse=True)
-    # The decimal that the user wrote, not its binary neighbour: 1.4 x 10 bytes are 14, not 13.
-    ratio = Fraction(repr(float(limits.overcommit_ratio)))
-    room_of_kind = np.array([int(ratio * int(ram)) for ram in kinds], dtype=np.int64)
-    vm_room = vms.configured_bytes + np.ceil(limits.overcommit_ratio * overhead_bytes).astype(np.int64)
-    return Sizes(vm_room, vms.reservation_bytes + overhead_bytes, room_of_kind[kind_idx], host_ram)
-
-
-def judge(host_idx: np.ndarray, sizes: Sizes) -> Placement:
-    """Make a Placement of packed hosts (-1: none), telling VMs too large for any host from those that found no room."""
-    verdicts = np.where(host_idx >= 0, Verdict.PLACED, Verdict.NO_ROOM).astype(np.int8)
-    kinds = np.unique(np.stack([sizes.host_room, sizes.host_ram]), axis=1)
-    left = np.flatnonzero(host_idx < 0)
-    fits_empty = (kinds[0] >= sizes.vm_room[left, None]) & (kinds[1] >= sizes.vm_ram[left, None])
-    verdicts[left[~fits_empty.any(axis=1)]] = Verdict.TOO_LARGE
-    return Placement(np.maximum(host_idx, 0), verdicts)
-
-
-def search_trees(sizes: Sizes, n_hosts: int) -> tuple[np.ndarray, np.ndarray]:
-    """Make the two search trees of the packing kernels over the first `n_hosts` hosts."""
-    from planner.kernels.packing import fill_tree
-
-    n_leaves = 1 << max(0, n_hosts - 1).bit_length()
-    trees = np.empty((2, 2 * n_leaves), dtype=np.int64)
-    fill_tree(sizes.host_room[:n_hosts], trees[0])
-    fill_tree(sizes.host_ram[:n_hosts], trees[1])
-    return trees[0], trees[1]
+    def place(self, request: PlacementRequest) -> Placement:
+        """Place each VM once, within limits and rules; what finds no host gets a verdict and a reason."""
+        ...

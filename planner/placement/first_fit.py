@@ -1,27 +1,33 @@
 """First-fit: each VM, in the fleet's order, goes to the first host where it fits."""
 
+from typing import ClassVar
+
 import numpy as np
 
-from planner.placement.base import HostCapacities, Placement, PlacementLimits, judge, packing_sizes, search_trees
-from planner.workload.fleet import VmTable
+from planner.placement.base import Placement, PlacementRequest
+from planner.placement.packing import Packing, place_units
+from planner.placement.search import search_trees
 
 
 class FirstFit:
     """Johnson et al., SIAM J. Comput. 3 (1974), doi:10.1137/0203025: never more than 1.7 times the fewest hosts."""
 
-    name = "first-fit"
+    name: ClassVar[str] = "first-fit"
+    is_order_invariant: ClassVar[bool] = False
 
-    def place(self, vms: VmTable, hosts: HostCapacities, limits: PlacementLimits) -> Placement:
+    def place(self, request: PlacementRequest) -> Placement:
         """Place VMs in the order of the table."""
-        return place_in_order(np.arange(len(vms)), vms, hosts, limits)
+        return place_units(request, lambda packing: pack_first(packing, packing.in_table_order()))
 
 
-def place_in_order(order: np.ndarray, vms: VmTable, hosts: HostCapacities, limits: PlacementLimits) -> Placement:
-    """Place VMs first-fit in a given order (int64 array, shape (n_vms,))."""
+def pack_first(packing: Packing, order: np.ndarray) -> np.ndarray:
+    """Pack units first-fit in a given order: int64 array, shape (n_units,), -1 where none fits."""
     from planner.kernels.packing import pack_first_fit
+    from planner.kernels.packing_scan import scan_first_fit
 
-    sizes = packing_sizes(vms, hosts, limits)
-    host_idx = np.empty(len(vms), dtype=np.int64)
-    room_tree, ram_tree = search_trees(sizes, len(hosts))
-    pack_first_fit(order, sizes.vm_room, sizes.vm_ram, room_tree, ram_tree, host_idx)
-    return judge(host_idx, sizes)
+    host_of_unit = np.full(packing.units.n_units, -1, dtype=np.int64)
+    if packing.has_plain_limits:
+        pack_first_fit(order, packing.ledger.need, search_trees(packing, packing.is_open), host_of_unit)
+    else:
+        scan_first_fit(order, packing.fresh_ledger(), packing.is_open, host_of_unit)
+    return host_of_unit

@@ -14,6 +14,7 @@ from planner.placement.best_fit import BestFit
 from planner.placement.first_fit import FirstFit
 from planner.placement.first_fit_decreasing import FirstFitDecreasing
 from planner.placement.worst_fit import WorstFit
+from planner.placement.worst_fit_percent import WorstFitPercent
 
 ENTRY_POINT_GROUP = "planner.placement"
 
@@ -24,6 +25,7 @@ _BUILT_IN: dict[str, Callable[[], PlacementStrategy]] = {
     "first-fit-decreasing": FirstFitDecreasing,
     "spread": WorstFit,
     "worst-fit": WorstFit,
+    "worst-fit-percent": WorstFitPercent,
 }
 
 

@@ -37,8 +37,8 @@ def package_versions() -> dict[str, str]:
 def scenario_entry(item: PlacedScenario) -> dict[str, Any]:
     """Describe a placed scenario, with the reasons of VMs that found no host (all counted, some named)."""
     reasons: dict[str, int] = {}
-    for _, reason in item.unplaced:
-        reasons[reason] = reasons.get(reason, 0) + 1
+    for vm in item.unplaced:
+        reasons[vm.kind] = reasons.get(vm.kind, 0) + 1
     return {
         "id": item.scenario.id,
         "overcommit_ratio": item.scenario.overcommit_ratio,
@@ -51,7 +51,9 @@ def scenario_entry(item: PlacedScenario) -> dict[str, Any]:
         "vms_placed": sum(len(host.vm_idx) for host in item.hosts),
         "unplaced_vms": len(item.unplaced),
         "unplaced_reasons": reasons,
-        "unplaced_names": [name for name, _ in item.unplaced[:_NAMED_UNPLACED]],
+        "unplaced_names": [vm.name for vm in item.unplaced[:_NAMED_UNPLACED]],
+        "unplaced_sentences": [vm.sentence for vm in item.unplaced[:_NAMED_UNPLACED]],
+        "broken_rules": list(item.warnings),
     }
 
 

@@ -1,17 +1,17 @@
 """Question "grow": the fleet's VMs, then clones of them, until the next one finds no host."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 
-from planner.placement import HostCapacities, Placement, PlacementLimits, PlacementStrategy
-from planner.placement.base import packing_sizes
-from planner.workload.fleet import VmTable
+from planner.placement import Placement, PlacementRequest, PlacementStrategy
+from planner.placement.packing import measure_sizes
 
 _SPARE_SHARE = 1.1
 
 
-def clones_needed(vms: VmTable, hosts: HostCapacities, limits: PlacementLimits) -> int:
+def clones_needed(request: PlacementRequest) -> int:
     """Return how many VMs, the fleet's included, are sure to be more than the hosts hold.
 
     Notes
@@ -19,20 +19,18 @@ def clones_needed(vms: VmTable, hosts: HostCapacities, limits: PlacementLimits) 
     Room of all hosts ÷ mean size of a VM, a tenth more and once the fleet itself on top: clones come in a random
     order, so the first n of them may be smaller than the mean.
     """
-    sizes = packing_sizes(vms, hosts, limits)
-    by_mean_size = float(sizes.host_room.sum()) / float(sizes.vm_room.mean())
-    return math.ceil(_SPARE_SHARE * by_mean_size) + len(vms)
+    sizes = measure_sizes(request, Fraction(0))
+    by_mean_size = float(sizes.room[:, 0].sum()) / float(sizes.need[:, 0].mean())
+    return math.ceil(_SPARE_SHARE * by_mean_size) + len(request.vms)
 
 
-def place_longest_prefix(
-    strategy: PlacementStrategy, vms: VmTable, n_fleet: int, hosts: HostCapacities, limits: PlacementLimits
-) -> Placement:
+def place_longest_prefix(strategy: PlacementStrategy, request: PlacementRequest, n_fleet: int) -> Placement:
     """Place as many VMs, in the table's order, as find a host; never fewer than the fleet itself.
 
     Parameters
     ----------
-    vms : VmTable
-        The fleet's VMs, then clones.
+    request : PlacementRequest
+        For the fleet's VMs, then clones.
     n_fleet : int
         Number of the fleet's own VMs.
 
@@ -43,13 +41,13 @@ def place_longest_prefix(
         at the first VM that finds no host keeps the mix of sizes; going on with smaller ones would fill the hosts with
         small VMs only. Where not even the fleet fits, the fleet's placement with its verdicts.
     """
-    fits, too_many = n_fleet, len(vms) + 1
-    best = strategy.place(_first(vms, n_fleet), hosts, limits)
+    fits, too_many = n_fleet, len(request.vms) + 1
+    best = strategy.place(_first(request, n_fleet))
     if not best.is_placed.all():
         return best
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
-        placement = strategy.place(_first(vms, middle), hosts, limits)
+        placement = strategy.place(_first(request, middle))
         if placement.is_placed.all():
             fits, best = middle, placement
         else:
@@ -57,5 +55,5 @@ def place_longest_prefix(
     return best
 
 
-def _first(vms: VmTable, count: int) -> VmTable:
-    return vms.take(np.arange(count))
+def _first(request: PlacementRequest, count: int) -> PlacementRequest:
+    return request.take(np.arange(count))

@@ -38,4 +38,6 @@ def host_capacities(hosts: tuple[HostHardware, ...], hypervisor: HypervisorSpec)
         names=tuple(host.name for host in hosts),
         memory_bytes=np.array([host.memory_bytes for host in hosts], dtype=np.int64),
         reserved_bytes=np.array(kept_bytes, dtype=np.int64),
+        cores=np.array([host.cores for host in hosts], dtype=np.int64),
+        is_available=np.ones(len(hosts), dtype=bool),
     )

@@ -7,18 +7,20 @@ import numpy as np
 
 from planner.config.spec import PlannerConfig
 from planner.host.problem import HostHardware
-from planner.placement import HostCapacities, Placement, PlacementLimits, load_strategy
+from planner.placement import HostCapacities, Placement, PlacementLimits, PlacementRequest, load_strategy
 from planner.placement.base import REASONS, Verdict
 from planner.sweep.expand import Scenario, scenario_config
 from planner.sweep.fits import check_vms_fit
 from planner.sweep.grow import clones_needed, place_longest_prefix
 from planner.sweep.hosts import expand_hosts, host_capacities
-from planner.sweep.plan import PlacedHost, PlacedScenario, Plan, build_plan
+from planner.sweep.plan import PlacedHost, PlacedScenario, Plan, UnplacedVm, build_plan
 from planner.sweep.sampling import page_scale
 from planner.workload.fleet import VmTable
 from planner.workload.grown import GrownSource
 from planner.workload.overhead import vm_overhead_bytes
 from planner.workload.source import DemandSource
+
+_EXPLAINED = 200
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class SweepPlanner:
             check_vms_fit(self._fleet.vms, case.hosts, case.config)
         if self._config.question == "consolidate":
             return build_plan(self._fleet, [self._place(case, self._fleet.vms) for case in cases])
-        n_vms = max(clones_needed(self._fleet.vms, case.hosts, case.limits) for case in cases)
+        n_vms = max(clones_needed(self._request(case, self._fleet.vms)) for case in cases)
         candidates = GrownSource(self._fleet, n_vms, self._config.seed).vms
         placed = [self._place(case, candidates) for case in cases]
         # A grown fleet starts with every smaller one, so only clones that some scenario holds need a demand.
@@ -76,17 +78,30 @@ class SweepPlanner:
     def _place(self, case: _Case, vms: VmTable) -> PlacedScenario:
         strategy, n_fleet = load_strategy(case.scenario.placement), len(self._fleet.vms)
         if case.config.question == "grow":
-            placement = place_longest_prefix(strategy, vms, n_fleet, case.hosts, case.limits)
+            placement = place_longest_prefix(strategy, self._request(case, vms), n_fleet)
         else:
-            placement = strategy.place(vms, case.hosts, case.limits)
-        unplaced = np.flatnonzero(~placement.is_placed)
+            placement = strategy.place(self._request(case, vms))
         return PlacedScenario(
             scenario=case.scenario,
             config=case.config,
             page_scale=page_scale(self._fleet.vms, case.config),
             hosts=_placed_hosts(vms, case, placement),
-            unplaced=tuple((vms.names[vm], REASONS[Verdict(placement.verdicts[vm])]) for vm in unplaced),
+            unplaced=_unplaced(vms, placement),
+            warnings=placement.warnings,
         )
+
+    def _request(self, case: _Case, vms: VmTable) -> PlacementRequest:
+        return PlacementRequest(vms, case.hosts, case.limits, seed=self._config.seed)
+
+
+def _unplaced(vms: VmTable, placement: Placement) -> tuple[UnplacedVm, ...]:
+    """List the VMs without a host; beyond the first few hundred, a sentence each would take longer than placing."""
+    found: list[UnplacedVm] = []
+    for row in np.flatnonzero(~placement.is_placed).tolist():
+        kind, name = REASONS[Verdict(placement.verdicts[row])], vms.names[row]
+        is_explained = len(found) < _EXPLAINED and row in placement.reasons
+        found.append(UnplacedVm(name, kind, placement.reasons[row] if is_explained else f"VM {name}: {kind}"))
+    return tuple(found)
 
 
 def _placed_hosts(vms: VmTable, case: _Case, placement: Placement) -> tuple[PlacedHost, ...]:

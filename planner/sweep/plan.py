@@ -21,6 +21,14 @@ class PlacedHost:
     vcpus: int
 
 
+class UnplacedVm(NamedTuple):
+    """A VM that found no host, the kind of reason, and a sentence on what its nearest host lacks."""
+
+    name: str
+    kind: str
+    sentence: str
+
+
 @dataclass(frozen=True)
 class PlacedScenario:
     """A scenario with its VMs placed.
@@ -33,15 +41,18 @@ class PlacedScenario:
         4 KiB pages that one sampled page stands for.
     hosts : tuple of PlacedHost
         Hosts with at least one VM, in the fleet's order.
-    unplaced : tuple of (str, str)
-        Name of each VM that found no host, and why; where there is one the scenario is infeasible.
+    unplaced : tuple of UnplacedVm
+        VMs that found no host; where there is one the scenario is infeasible.
+    warnings : tuple of str
+        Rules that the placement breaks, because its VMs were not to be moved.
     """
 
     scenario: Scenario
     config: PlannerConfig
     page_scale: int
     hosts: tuple[PlacedHost, ...]
-    unplaced: tuple[tuple[str, str], ...]
+    unplaced: tuple[UnplacedVm, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class HostRun(NamedTuple):

@@ -128,7 +128,9 @@ def test_vms_that_find_no_host_make_a_scenario_infeasible(config, capsys):
     assert "VMs left" in printed.out
     entry = read_run(config.parent / "run").manifest["scenarios"][0]
     assert entry["unplaced_vms"] > 0
-    assert entry["unplaced_reasons"] == {"no host has enough memory left for it at this ratio": entry["unplaced_vms"]}
+    assert entry["unplaced_reasons"] == {"no host has enough room left for it at this ratio": entry["unplaced_vms"]}
+    assert all(" over the overcommit limit of 1" in sentence for sentence in entry["unplaced_sentences"])
+    assert len(entry["unplaced_sentences"]) == len(entry["unplaced_names"])
 
 
 def test_vm_larger_than_any_host_is_refused_before_anything_is_written(config, capsys):

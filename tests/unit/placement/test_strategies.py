@@ -7,30 +7,24 @@ import pytest
 
 from planner.config.hypervisor import HypervisorSpec
 from planner.errors import ConfigError
-from planner.placement import HostCapacities, PlacementLimits, Verdict, load_strategy, registry, strategy_names
-from planner.units import GIB
-from planner.workload.fleet import VmTable
-
-NO_OVERHEAD = HypervisorSpec(preset="test", vm_overhead_base=0, vm_overhead_per_vcpu=0, vm_overhead_per_memory=0)
+from planner.placement import PlacementLimits, PlacementRequest, Verdict, load_strategy, registry, strategy_names
+from tests.placement_cases import NO_OVERHEAD, make_hosts, make_vms
 
 
-def vms_of(sizes_gib, reservation_gib=(), hosts=()):
-    n = len(sizes_gib)
-    memory = np.array(sizes_gib, dtype=np.int64) * GIB
-    return VmTable(
-        tuple(f"vm-{i}" for i in range(n)), memory, np.ones(n, dtype=np.int64), (None,) * n, (None,) * n,
-        tuple(hosts) or (None,) * n, memory // 2**20,
-        np.array(reservation_gib or [0] * n, dtype=np.int64) * GIB, memory, np.ones(n, dtype=bool),
-    )  # fmt: skip
+def vms_of(sizes_gib, reservation_gib=0.0, hosts=()):
+    return make_vms(sizes_gib, vcpus=1, reservation_gib=reservation_gib, hosts=tuple(hosts) or None)
 
 
 def hosts_of(*memory_gib):
-    memory = np.array(memory_gib, dtype=np.int64) * GIB
-    return HostCapacities(tuple(f"h{i}" for i in range(len(memory))), memory, np.zeros_like(memory))
+    return make_hosts(memory_gib)
+
+
+def place(name, vms, hosts, ratio, hypervisor):
+    return load_strategy(name).place(PlacementRequest(vms, hosts, PlacementLimits(ratio, hypervisor)))
 
 
 def where(name, vms, hosts, ratio=1.0, every=False):
-    placement = load_strategy(name).place(vms, hosts, PlacementLimits(ratio, NO_OVERHEAD, every))
+    placement = load_strategy(name).place(PlacementRequest(vms, hosts, PlacementLimits(ratio, NO_OVERHEAD, every)))
     return np.where(placement.is_placed, placement.host_idx, -1).tolist()
 
 
@@ -93,7 +87,7 @@ def test_ratio_is_the_decimal_that_was_written():
 
 def test_as_is_keeps_hosts_and_says_why_not():
     vms = vms_of([6, 6, 4, 1], hosts=("h1", "h1", "elsewhere", None))
-    placement = load_strategy("as-is").place(vms, hosts_of(10, 10), PlacementLimits(1.0, NO_OVERHEAD))
+    placement = place("as-is", vms, hosts_of(10, 10), 1.0, NO_OVERHEAD)
     assert placement.verdicts.tolist() == [
         Verdict.PLACED, Verdict.HOST_FULL, Verdict.HOST_UNKNOWN, Verdict.HOST_UNKNOWN,
     ]  # fmt: skip
@@ -106,11 +100,11 @@ def test_overhead_memory_is_the_published_law():
     default = HypervisorSpec(preset="test")
     vms = vms_of([4, 4])
     vms.vcpus[:] = 2
-    fits = load_strategy("first-fit").place(vms, hosts_of(8), PlacementLimits(1.0, default))
+    fits = place("first-fit", vms, hosts_of(8), 1.0, default)
     assert fits.is_placed.tolist() == [True, False]
     # 1.0133 x (8192 - 105.4208) = 8194.1 MiB >= 8192 MiB, and 1.0130 x ... = 8191.7 MiB is too little.
-    assert load_strategy("first-fit").place(vms, hosts_of(8), PlacementLimits(1.0133, default)).is_placed.all()
-    assert not load_strategy("first-fit").place(vms, hosts_of(8), PlacementLimits(1.0130, default)).is_placed.all()
+    assert place("first-fit", vms, hosts_of(8), 1.0133, default).is_placed.all()
+    assert not place("first-fit", vms, hosts_of(8), 1.0130, default).is_placed.all()
 
 
 def test_unknown_strategy_names_the_known_ones():
@@ -122,7 +116,7 @@ def test_third_party_strategy_comes_by_entry_point(monkeypatch):
     points = EntryPoints([EntryPoint("mine", "planner.placement.first_fit:FirstFit", registry.ENTRY_POINT_GROUP)])
     monkeypatch.setattr(registry, "entry_points", lambda **query: points.select(**query))
     assert "mine" in strategy_names()
-    assert load_strategy("mine").place(vms_of([1]), hosts_of(2), PlacementLimits(1.0, NO_OVERHEAD)).is_placed.all()
+    assert place("mine", vms_of([1]), hosts_of(2), 1.0, NO_OVERHEAD).is_placed.all()
 
 
 def test_broken_entry_point_is_a_config_error(monkeypatch):

@@ -78,7 +78,9 @@ def test_equal_host_problems_are_simulated_once():
 
 def test_unplaced_vms_are_reported_not_raised():
     placed = plan_of(config_of(hosts=1, overcommit_ratio=[1.0]), Fleet([6, 5, 4])).placed[0]
-    assert placed.unplaced == (("vm-1", "no host has enough memory left for it at this ratio"),)
+    # h holds vm-0 and vm-2: 10 of 10 GiB.
+    sentence = "VM vm-1 on host h: 5 GiB over the overcommit limit of 1"
+    assert placed.unplaced == (("vm-1", "no host has enough room left for it at this ratio", sentence),)
     assert placed.hosts[0].vm_idx == (0, 2)
 
 
@@ -115,7 +117,7 @@ def test_grow_stops_at_the_first_vm_that_finds_no_host():
 
 def test_grow_with_a_fleet_that_does_not_fit_is_infeasible():
     placed = plan_of(config_of(hosts=1, question="grow", overcommit_ratio=[1.0]), Fleet([6, 6])).placed[0]
-    assert [name for name, _ in placed.unplaced] == ["vm-1"]
+    assert [vm.name for vm in placed.unplaced] == ["vm-1"]
 
 
 def test_page_scale_is_the_nearest_power_of_two():
