@@ -19,7 +19,7 @@ from planner.host.swap import build_swap, cache_cap_units
 from planner.host.touches import CalmTicks, TouchSource
 from planner.kernels import state
 from planner.units import LARGE_PAGE_BYTES, PAGE_BYTES, PAGES_PER_LARGE_PAGE
-from planner.workload.fleet import VmTable
+from planner.workload.fleet import Presence, VmTable
 from planner.workload.overhead import min_free_bytes, sharing_table_bytes, vm_overhead_bytes, watermark_bytes
 from planner.workload.touch import TouchSchedule, count_pages
 
@@ -40,6 +40,8 @@ class FleetState(NamedTuple):
         Draw key of each VM.
     calm : CalmTicks
         What VM-ticks without stalls come to.
+    presence : Presence
+        Which VMs come and go.
     tick_s : float
         Length of a tick. [s]
     """
@@ -50,6 +52,7 @@ class FleetState(NamedTuple):
     schedule: TouchSchedule
     touches: TouchSource
     calm: CalmTicks
+    presence: Presence
     tick_s: float
 
 
@@ -66,7 +69,11 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
     granted_pages = schedule.granted_pages[vm_idx]
     if problem.workload.zeroed_at_boot:
         granted_pages = np.where(granted_pages >= 0, n_pages[:, np.newaxis], granted_pages)
-    knobs = _build_knobs(problem, host_vms, granted_pages, tick_s)
+    presence = fleet.presence.take(vm_idx)
+    stays = build_stays(problem, mine, presence)
+    knobs = _build_knobs(problem, host_vms.take(np.flatnonzero(presence.is_whole)), tick_s)
+    taken_pages = granted_pages + np.where(granted_pages >= 0, stays.overhead[:, np.newaxis], 0)
+    knobs = knobs._replace(is_quiet=is_quiet(problem, host_vms, knobs, taken_pages))
     reservation = np.minimum(-(-host_vms.reservation_bytes // (problem.page_scale * PAGE_BYTES)), n_pages)
     blocks = -(-n_pages // knobs.pages_per_block)
     return state.Stack(
@@ -80,7 +87,7 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
             breaks=np.zeros(n_pages.size, dtype=np.int64),
             victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, dtype=np.int64),
         ),
-        swap=build_swap(problem, pages.compressed_units, schedule.granted_pages[vm_idx].shape, tick_s),
+        swap=build_swap(problem, pages.compressed_units, granted_pages.shape, tick_s, _queued_pages(n_pages, presence)),
         knobs=knobs,
         plan=fleet.touches.plan(vm_idx, knobs.is_quiet, fleet.calm),
         guests=build_guests(problem, n_pages, zero_content),
@@ -91,7 +98,12 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
             problem.hypervisor.page_sharing, home_content.size, contents.refs.size, vm_idx.size
         ),
         rebuild=build_rebuild(problem, knobs, n_pages.size, tick_s),
+        stays=stays,
     )
+
+
+def _queued_pages(n_pages: np.ndarray, presence: Presence) -> int:
+    return int(n_pages[presence.is_whole].sum()) or int(n_pages.sum())
 
 
 def _initial_totals() -> np.ndarray:
@@ -141,14 +153,27 @@ def _initial_counts(n_pages: np.ndarray) -> np.ndarray:
     return counts
 
 
-def _build_knobs(problem: HostProblem, vms: VmTable, granted_pages: np.ndarray, tick_s: float) -> state.Knobs:
+def build_stays(problem: HostProblem, mine: VmPages, presence: Presence) -> state.StayArrays:
+    """Build how VMs come to the host: the overhead memory of those that come and go is taken while they are on."""
+    page_bytes = problem.page_scale * PAGE_BYTES
+    rounding_bytes = mine.n_pages * page_bytes - mine.vms.configured_bytes
+    overhead = np.rint((vm_overhead_bytes(mine.vms, problem.hypervisor) - rounding_bytes) / page_bytes)
+    return state.StayArrays(
+        running_tick=presence.running_tick.copy(),
+        overhead=np.where(presence.is_whole, 0, np.maximum(overhead, 0)).astype(np.int64),
+        held=np.zeros(mine.n_pages.size, dtype=np.int64),
+    )
+
+
+def _build_knobs(problem: HostProblem, vms: VmTable, tick_s: float) -> state.Knobs:
+    """Build the scalars of the policy; `vms` are the VMs whose overhead memory the host gives up from the start."""
     hypervisor, page_bytes = problem.hypervisor, problem.page_scale * PAGE_BYTES
     overhead_bytes = int(vm_overhead_bytes(vms, hypervisor).sum())
     table_bytes = sharing_table_bytes(problem.host.memory_bytes, hypervisor)
     backing_bytes = problem.host.memory_bytes - problem.host.reserved_bytes - overhead_bytes - table_bytes
     min_free = min_free_bytes(problem.host.memory_bytes, hypervisor) / page_bytes
     thresholds = _thresholds(problem)
-    knobs = state.Knobs(
+    return state.Knobs(
         frames=max(0, (backing_bytes + _rounding_bytes(vms, page_bytes)) // page_bytes),
         min_free=int(min_free),
         clear_below=thresholds.clear_below,
@@ -172,9 +197,6 @@ def _build_knobs(problem: HostProblem, vms: VmTable, granted_pages: np.ndarray, 
         is_quiet=False,
         sharing=build_sharing_knobs(problem, tick_s),
     )
-    has_limit = bool((vms.limit_bytes < vms.configured_bytes).any())
-    acts_below = policy_acts_below(problem) / page_bytes
-    return knobs._replace(is_quiet=not has_limit and _is_quiet(knobs, granted_pages, acts_below))
 
 
 class _Thresholds(NamedTuple):
@@ -206,13 +228,17 @@ def _rounding_bytes(vms: VmTable, page_bytes: int) -> int:
     return int((pages * page_bytes - vms.configured_bytes).sum())
 
 
-def _is_quiet(knobs: state.Knobs, granted_pages: np.ndarray, acts_below: float) -> bool:
-    """Say whether no mechanism can ever act: every granted page fits above all thresholds, and nothing is scanned.
+def is_quiet(problem: HostProblem, vms: VmTable, knobs: state.Knobs, taken_pages: np.ndarray) -> bool:
+    """Say whether no mechanism can ever act: all that VMs take fits above all thresholds, and nothing is scanned.
 
-    Then no page's fate depends on when it is touched, and touches need not be played.
+    Then no page's fate depends on when it is touched, and touches need not be played. `taken_pages`, int array of
+    shape (n_vms, n_ticks), holds granted pages and the overhead of passing VMs; negative while off.
     """
+    if (vms.limit_bytes < vms.configured_bytes).any():
+        return False
+    acts_below = policy_acts_below(problem) / (problem.page_scale * PAGE_BYTES)
     if knobs.is_sharing and (knobs.sharing.is_ksm or not knobs.is_large):
         return False
     wanted_free = max(knobs.clear_below, knobs.break_below if knobs.is_sharing else 0, acts_below)
-    most_granted = int(np.maximum(granted_pages, 0).sum(axis=0).max()) if granted_pages.size else 0
-    return most_granted + wanted_free <= knobs.frames
+    most_taken = int(np.maximum(taken_pages, 0).sum(axis=0).max()) if taken_pages.size else 0
+    return most_taken + wanted_free <= knobs.frames

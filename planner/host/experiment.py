@@ -19,7 +19,7 @@ from planner.kernels.account import Costs, Out
 from planner.kernels.host_loop import simulate_tick, simulate_ticks
 from planner.kernels.state import DemandPlan, Stack
 from planner.streams import vm_keys
-from planner.workload.fleet import VmTable
+from planner.workload.fleet import VmTable, always_present
 from planner.workload.touch import TouchSchedule
 
 _NO_DRIFT = np.zeros(0)
@@ -109,6 +109,7 @@ def _fleet_state(experiment: Experiment, keys: np.ndarray) -> FleetState:
         schedule=schedule,
         touches=_WrittenTouches(experiment),
         calm=CalmTicks(np.zeros(shape), np.zeros(shape, dtype=np.uint8)),
+        presence=always_present(len(experiment.vms)),
         tick_s=experiment.tick_s,
     )
 

@@ -71,7 +71,10 @@ def _find_frame_violation(stack: state.Stack, counts: np.ndarray) -> str | None:
     for total, value in expected.items():
         if stack.host.totals[total] != value:
             return f"total {total} is {stack.host.totals[total]}, the pages say {value}"
-    used = private + shared + -(-units // state.UNITS_PER_PAGE) + stack.host.totals[state.TOTAL_METADATA]
+    if stack.host.totals[state.TOTAL_OVERHEAD] != stack.stays.held.sum():
+        return "overhead memory of VMs that come and go is miscounted"
+    used = private + shared + -(-units // state.UNITS_PER_PAGE) + stack.stays.held.sum()
+    used += stack.host.totals[state.TOTAL_METADATA]
     if used > stack.knobs.frames:
         return f"{used} frames in use of {stack.knobs.frames}"
     return None

@@ -25,7 +25,7 @@ from planner.kernels.overhead import OverheadTable
 from planner.kernels.state import Stack
 from planner.streams import vm_keys
 from planner.units import PAGE_BYTES
-from planner.workload.fleet import Demand
+from planner.workload.fleet import Demand, always_present
 from planner.workload.popularity import load_law
 from planner.workload.source import DemandSource
 from planner.workload.touch import TouchSchedule, build_touch_schedule
@@ -120,6 +120,7 @@ class HostSim:
             schedule=self._schedule(seed, replicate, scale, tail),
             touches=touches,
             calm=self._calm(seed, replicate, scale, tail, (problem.host.cpu, problem.host.page_tables)),
+            presence=drawn.demand.presence or always_present(len(self._source.vms)),
             tick_s=drawn.demand.tick_s,
         )
         stack = build_stack(problem, fleet)

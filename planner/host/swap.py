@@ -23,7 +23,7 @@ _NEVER_TICK = -2  # also a VM killed in the tick before the first would not touc
 
 
 def build_swap(
-    problem: HostProblem, compressed_units: np.ndarray, shape: tuple[int, ...], tick_s: float
+    problem: HostProblem, compressed_units: np.ndarray, shape: tuple[int, ...], tick_s: float, queued_pages: int
 ) -> state.SwapArrays:
     """Build pools and queue of a host, empty.
 
@@ -36,12 +36,15 @@ def build_swap(
         VMs and ticks.
     tick_s : float
         Length of a tick. [s]
+    queued_pages : int
+        Pages that the queue of least recently used ones is sized for: of VMs that never leave, so that nobody's victims
+        depend on who will come.
     """
     compression, swap = problem.hypervisor.compression, problem.host.swap
     n_pages, (n_vms, n_ticks) = compressed_units.size, shape
     n_listed = n_pages if compression.enabled or swap.is_ram else 0
     is_zswap = compression.kind == "zswap"
-    queue_size = -(-n_pages // QUEUE_SHARE) if problem.hypervisor.swap.victims == "lru" else 0
+    queue_size = -(-queued_pages // QUEUE_SHARE) if problem.hypervisor.swap.victims == "lru" else 0
     return state.SwapArrays(
         slot_units=_slot_units(compressed_units, is_zswap or swap.is_ram),
         older=np.zeros(n_listed, dtype=np.int32),

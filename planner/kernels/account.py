@@ -33,6 +33,7 @@ from planner.kernels.state import (
     TICK_SWAP_OUT,
     TOTAL_BROKEN_TICKS,
     TOTAL_COMPRESSED,
+    TOTAL_OVERHEAD,
     TOTAL_PRIVATE,
     TOTAL_SHARED_FRAMES,
     TOTAL_STATE,
@@ -143,7 +144,7 @@ def _write_timeline(stack, row, tick):
         row[timeline.REFUSED] += events[TICK_REFUSED]
     row[timeline.ACTIVE] = int(active + 0.5)
     row[timeline.FREE] = free_frames(stack)
-    row[timeline.CONSUMED] = stack.knobs.frames - row[timeline.FREE]
+    row[timeline.CONSUMED] = stack.knobs.frames - totals[TOTAL_OVERHEAD] - row[timeline.FREE]
     row[timeline.COMPRESSED_HELD] = pool_frames(totals)
     row[timeline.SHARED_SAVED] = row[timeline.SHARED] - totals[TOTAL_SHARED_FRAMES]
     is_counted = row[timeline.PRIVATE] == totals[TOTAL_PRIVATE]

@@ -33,6 +33,7 @@ from planner.kernels.state import (
     TICK_REFUSED,
     TICK_SWAP_IN,
     TICK_TOUCHED,
+    TOTAL_OVERHEAD,
     UNTOUCHED,
 )
 
@@ -44,14 +45,17 @@ def step_demand(stack, tick):
     for v in range(vms.key.size):
         for column in range(N_TICK):
             vms.tick[v, column] = 0
+    # VMs that leave make room before others come.
+    for v in range(vms.key.size):
+        if stack.plan.granted[v, tick] < 0 <= vms.granted[v]:
+            _power_off(stack, v)
     for v in range(vms.key.size):
         granted = stack.plan.granted[v, tick]
+        if granted < 0:
+            continue
         if granted < stack.guests.in_use[v]:
             release_vm(stack, v)
             stack.guests.in_use[v] = 0
-        if granted < 0:
-            vms.granted[v], stack.guests.in_use[v] = -1, -1
-            continue
         if vms.granted[v] < 0 and stack.swap.limits.is_promised and not may_power_on(stack, v):
             vms.tick[v, TICK_REFUSED] = 1
         elif stack.swap.down_tick[v] < tick:
@@ -59,8 +63,31 @@ def step_demand(stack, tick):
 
 
 @kernel
+def _power_off(stack, v):
+    """Take everything from VM `v`, and give its overhead memory back to the host. Changes `stack` in place."""
+    release_vm(stack, v)
+    stack.vms.granted[v], stack.guests.in_use[v] = -1, -1
+    stack.host.totals[TOTAL_OVERHEAD] -= stack.stays.held[v]
+    stack.stays.held[v] = 0
+
+
+@kernel
+def _take_overhead(stack, v, tick):
+    """Give VM `v` the overhead memory that it lacks, reclaiming where frames are short. Changes `stack` in place."""
+    stays = stack.stays
+    while stays.held[v] < stays.overhead[v]:
+        if free_frames(stack) < stack.knobs.fault_below and not _find_frame(stack, v, tick):
+            return
+        stack.host.totals[TOTAL_OVERHEAD] += 1
+        stays.held[v] += 1
+
+
+@kernel
 def _play(stack, v, granted, tick):
     """Play the tick of a VM that is on, until it is killed."""
+    _take_overhead(stack, v, tick)
+    if stack.swap.down_tick[v] == tick:
+        return
     before = max(stack.guests.in_use[v], 0)
     if before == 0:
         _boot(stack, v, granted, tick)
@@ -79,8 +106,9 @@ def _boot(stack, v, granted, tick):
     boot_guest(stack, v, tick)
     balloons.wanted[v], balloons.assigned[v] = 0, n_pages
     balloons.history[v, 0] = NO_HISTORY
-    # What runs in the first tick was started long before.
-    balloons.ready_tick[v] = tick + stack.balloon_knobs.delay_ticks if tick > 0 else 0
+    # What is found running, as all is in the first tick, was started long before.
+    is_booting = tick != stack.stays.running_tick[v]
+    balloons.ready_tick[v] = tick + stack.balloon_knobs.delay_ticks if is_booting else tick
     if not stack.balloon_knobs.is_zeroing:
         return
     pages, zero_content = stack.pages, stack.guests.zero_content[v]
@@ -91,7 +119,7 @@ def _boot(stack, v, granted, tick):
             return
         if pages.host_class[i] == PRIVATE:
             pages.content[i] = zero_content
-    if tick > 0:
+    if is_booting:
         vms.tick[v, TICK_TOUCHED] += n_pages - granted
 
 
@@ -121,8 +149,8 @@ def _grow(stack, v, before, granted, tick):
             _back_page(stack, v, i, tick, True)
         if stack.swap.down_tick[v] == tick:
             return
-    if tick > 0:
-        # What is granted at the start was touched long before; it says nothing of how active the VM is.
+    if tick != stack.stays.running_tick[v]:
+        # What is granted when the VM is found running was touched before; it says nothing of how active the VM is.
         vms.tick[v, TICK_TOUCHED] += granted - before
 
 

@@ -21,6 +21,7 @@ from planner.kernels.state import (
     SWAPPED,
     TOTAL_COMPRESSED,
     TOTAL_METADATA,
+    TOTAL_OVERHEAD,
     TOTAL_POOL_UNITS,
     TOTAL_PRIVATE,
     TOTAL_SHARED_FRAMES,
@@ -44,10 +45,10 @@ def pool_frames(totals):
 
 @small_kernel
 def free_frames(stack):
-    """Return the frames that neither a page nor the scanner's records use."""
+    """Return the frames that neither a page, nor the scanner's records, nor overhead memory of passing VMs use."""
     totals = stack.host.totals
     used = totals[TOTAL_PRIVATE] + totals[TOTAL_SHARED_FRAMES] + pool_frames(totals) + totals[TOTAL_METADATA]
-    return stack.knobs.frames - used
+    return stack.knobs.frames - used - totals[TOTAL_OVERHEAD]
 
 
 @kernel

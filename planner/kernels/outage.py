@@ -29,12 +29,13 @@ def kill_largest(stack, tick):
 
 @kernel
 def may_power_on(stack, v):
-    """Tell whether VM `v` can be promised its reservation in RAM, and swap space for the rest of its memory."""
+    """Tell whether VM `v` can be promised reservation and overhead in RAM, and swap space for the rest."""
     vms = stack.vms
-    frames = stack.knobs.frames - vms.reservation[v]
+    overhead = stack.stays.overhead
+    frames = stack.knobs.frames - vms.reservation[v] - overhead[v]
     space = stack.swap.limits.space - (vms.start[v + 1] - vms.start[v] - vms.reservation[v])
     for other in range(vms.key.size):
         if vms.granted[other] >= 0:
-            frames -= vms.reservation[other]
+            frames -= vms.reservation[other] + overhead[other]
             space -= vms.start[other + 1] - vms.start[other] - vms.reservation[other]
     return frames >= 0 and space >= 0

@@ -17,6 +17,7 @@ from planner.kernels.state import (
     STATE_SOFT,
     TOTAL_COMPRESSED,
     TOTAL_METADATA,
+    TOTAL_OVERHEAD,
     TOTAL_SHARED_FRAMES,
     TOTAL_STATE,
 )
@@ -67,13 +68,13 @@ def update_state(stack, free):
 def guest_page_supply(stack):
     """Return how many guest pages the host can back while it keeps minFree: sharing and compression add to it.
 
-    The scanner's own memory takes from it.
+    The scanner's own memory and the overhead memory of VMs that come and go take from it.
     """
     totals = stack.host.totals
     saved = totals[TOTAL_COMPRESSED] - pool_frames(totals) - totals[TOTAL_SHARED_FRAMES] - totals[TOTAL_METADATA]
     for v in range(stack.vms.key.size):
         saved += stack.vms.counts[v, SHARED]
-    return stack.knobs.frames - stack.knobs.min_free + saved
+    return stack.knobs.frames - totals[TOTAL_OVERHEAD] - stack.knobs.min_free + saved
 
 
 @kernel

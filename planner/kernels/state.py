@@ -46,7 +46,8 @@ TOTAL_POOL_UNITS = 6  # room that compressed pages take [1/16 page]
 TOTAL_SWAPPED = 7
 TOTAL_METADATA = 8  # frames of the page sharing's own memory
 TOTAL_BACKGROUND = 9  # frames that background reclaim gained in this tick
-N_TOTALS = 10
+TOTAL_OVERHEAD = 10  # frames of overhead memory of the VMs that come and go
+N_TOTALS = 11
 N_AGE_BUCKETS = 16
 
 # Columns of `VmArrays.tick`: what happened to a VM within the tick. [pages]
@@ -236,6 +237,15 @@ class RebuildArrays(NamedTuple):
 
 
 @by_reference
+class StayArrays(NamedTuple):
+    """How VMs come to the host; one entry per VM. Overhead memory of VMs that never leave is no part of `frames`."""
+
+    running_tick: np.ndarray  # int64, tick in which the VM is found running, without a boot; -1 = it boots, always
+    overhead: np.ndarray  # int64 [pages], overhead memory that the host gives up while the VM is on
+    held: np.ndarray  # int64 [pages], ... that it has given up
+
+
+@by_reference
 class Knobs(NamedTuple):
     """Scalars of the policy. Thresholds and targets in pages (frames).
 
@@ -347,3 +357,4 @@ class Stack(NamedTuple):
     balloon_knobs: BalloonKnobs
     sharing: SharingArrays
     rebuild: RebuildArrays
+    stays: StayArrays

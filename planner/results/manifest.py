@@ -48,7 +48,7 @@ def scenario_entry(item: PlacedScenario) -> dict[str, Any]:
         "role": item.scenario.role,
         "hosts_used": len(item.hosts),
         "hosts_offered": sum(group.count for group in item.config.fleet.hosts),
-        "vms_placed": sum(len(host.vm_idx) for host in item.hosts),
+        "vms_placed": item.vms_placed,
         "unplaced_vms": len(item.unplaced),
         "unplaced_reasons": reasons,
         "unplaced_names": [vm.name for vm in item.unplaced[:_NAMED_UNPLACED]],

@@ -48,7 +48,7 @@ def host_table(plan: Plan, outcomes: Sequence[object]) -> pa.Table:
         "replicate": [run.replicate for run in runs],
         "host": [host.hardware.name for host in hosts],
         "status": [_status(outcomes[run.problem]) for run in runs],
-        "vms": [len(host.vm_idx) for host in hosts],
+        "vms": [host.most_vms for host in hosts],
         "configured_bytes": [host.configured_bytes for host in hosts],
         "usable_bytes": [host.usable_bytes for host in hosts],
         "vcpus": [host.vcpus for host in hosts],
@@ -69,8 +69,8 @@ def vm_table(plan: Plan, outcomes: Sequence[object]) -> pa.Table:
     results = [(run, outcome) for run in sorted_runs(plan) if isinstance(outcome := outcomes[run.problem], HostResult)]
     runs = [run for run, _ in results]
     hosts = [_host(plan, run) for run in runs]
-    counts = np.array([len(host.vm_idx) for host in hosts], dtype=np.int64)
-    vm_idx = np.array([vm for host in hosts for vm in host.vm_idx], dtype=np.int64)
+    counts = np.array([len(host.rows) for host in hosts], dtype=np.int64)
+    vm_idx = np.array([vm for host in hosts for vm in host.rows], dtype=np.int64)
     host_names = sorted({host.hardware.name for host in hosts})
     host_idx = {name: idx for idx, name in enumerate(host_names)}
     given = {

@@ -13,6 +13,7 @@ from planner.sweep.expand import Scenario, scenario_config
 from planner.sweep.fits import check_vms_fit
 from planner.sweep.grow import clones_needed, place_longest_prefix
 from planner.sweep.hosts import expand_hosts, host_capacities
+from planner.sweep.occupancy import FleetSizes, describe_host
 from planner.sweep.plan import PlacedHost, PlacedScenario, Plan, UnplacedVm, build_plan
 from planner.sweep.sampling import page_scale
 from planner.workload.fleet import VmTable
@@ -105,18 +106,8 @@ def _unplaced(vms: VmTable, placement: Placement) -> tuple[UnplacedVm, ...]:
 
 
 def _placed_hosts(vms: VmTable, case: _Case, placement: Placement) -> tuple[PlacedHost, ...]:
-    overhead_bytes = vm_overhead_bytes(vms, case.config.hypervisor)
-    found = []
-    for host, on_host in placement.vms_by_host().items():
-        hardware = case.hardware[host]
-        ram_bytes = int(case.hosts.memory_bytes[host] - case.hosts.reserved_bytes[host])
-        found.append(
-            PlacedHost(
-                hardware=hardware,
-                vm_idx=tuple(on_host.tolist()),
-                configured_bytes=int(vms.configured_bytes[on_host].sum()),
-                usable_bytes=ram_bytes - int(overhead_bytes[on_host].sum()),
-                vcpus=int(vms.vcpus[on_host].sum()),
-            )
-        )
-    return tuple(found)
+    sizes = FleetSizes(vms, vm_overhead_bytes(vms, case.config.hypervisor))
+    return tuple(
+        describe_host(case.hardware[host], int(case.hosts.room_bytes[host]), on_host.tolist(), (), sizes)
+        for host, on_host in placement.vms_by_host().items()
+    )

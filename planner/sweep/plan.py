@@ -1,24 +1,64 @@
-"""Placed scenarios -> host problems. A host problem met in several scenarios is listed, and simulated, once."""
+"""Placed scenarios -> host problems. A host problem met in several scenarios is listed, and simulated, once.
 
+VMs that come and go are stays of their hosts; a plan's source has a row for each stay of its scenarios.
+"""
+
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import NamedTuple
 
 from planner.config.spec import PlannerConfig
 from planner.host.problem import HostHardware, HostProblem
 from planner.sweep.expand import Scenario
 from planner.workload.source import DemandSource
+from planner.workload.stays import Stay, StayedSource, base_source
 
 
 @dataclass(frozen=True)
 class PlacedHost:
-    """A host with at least one VM, as the result tables describe it. Memory in bytes, `vm_idx` ascending."""
+    """A host with at least one VM, as the result tables describe it.
+
+    Attributes
+    ----------
+    vm_idx : tuple of int
+        VMs that it holds over the whole horizon, ascending: rows of the fleet's VM table.
+    configured_bytes, usable_bytes, vcpus : int
+        Configured memory of its VMs, memory that is left for VMs, and their vCPUs, at the tick with most configured
+        memory. [bytes]
+    stays : tuple of Stay
+        VMs that it holds for a part of the horizon, sorted. A VM may come back.
+    stay_idx : tuple of int
+        Rows of `stays` in the source of a plan: filled in by `build_plan`, empty before.
+    gone_tick : int or None
+        First tick without the host: it failed, or was emptied for maintenance. None: it is there to the end.
+    """
 
     hardware: HostHardware
     vm_idx: tuple[int, ...]
     configured_bytes: int
     usable_bytes: int
     vcpus: int
+    stays: tuple[Stay, ...] = ()
+    stay_idx: tuple[int, ...] = ()
+    gone_tick: int | None = None
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Rows of the plan's source that it holds, ascending: its VMs, then its stays."""
+        if len(self.stay_idx) != len(self.stays):
+            raise ValueError(f"{self.hardware.name}: stays have rows only in a plan")
+        return self.vm_idx + self.stay_idx
+
+    @property
+    def most_vms(self) -> int:
+        """Most VMs that it holds at once."""
+        changes = Counter({0: 0})
+        for stay in self.stays:
+            changes[stay.first_tick] += 1
+            changes[stay.end_tick] -= 1
+        return len(self.vm_idx) + max(accumulate(changes[tick] for tick in sorted(changes)))
 
 
 class UnplacedVm(NamedTuple):
@@ -54,6 +94,16 @@ class PlacedScenario:
     unplaced: tuple[UnplacedVm, ...]
     warnings: tuple[str, ...] = ()
 
+    @property
+    def n_ticks(self) -> int:
+        """Ticks of the horizon."""
+        return max(round(self.config.horizon / self.config.tick), 1)
+
+    @property
+    def vms_placed(self) -> int:
+        """VMs that have a host at some time; one that was on several counts once."""
+        return len({vm for host in self.hosts for vm in (*host.vm_idx, *(stay.vm for stay in host.stays))})
+
 
 class HostRun(NamedTuple):
     """One row of the host table, by positions: its scenario, replicate, host in that scenario, and host problem."""
@@ -71,7 +121,7 @@ class Plan:
     Attributes
     ----------
     source : DemandSource
-        The fleet that `vm_idx` counts in.
+        The fleet that the rows of hosts and problems count in: its VMs, then the stays of all scenarios.
     placed : tuple of PlacedScenario
     problems : tuple of HostProblem
         No two are equal.
@@ -86,7 +136,16 @@ class Plan:
 
 
 def build_plan(source: DemandSource, placed: Sequence[PlacedScenario]) -> Plan:
-    """List the host problems of all replicates of the placed scenarios, each distinct one once."""
+    """List the host problems of all replicates of the placed scenarios, each distinct one once.
+
+    Parameters
+    ----------
+    source : DemandSource
+        The fleet that `vm_idx` and the stays of the scenarios' hosts count in, or the source of an earlier plan of it.
+    placed : sequence of PlacedScenario
+        With and without stays, mixed at will, also those of an earlier plan; all of one root seed.
+    """
+    source, placed = _with_stays(base_source(source), placed)
     # Replicates share placement, so problems are compared once, for replicate 0, and then numbered on.
     position: dict[HostProblem, int] = {}
     templates = [
@@ -103,6 +162,22 @@ def build_plan(source: DemandSource, placed: Sequence[PlacedScenario]) -> Plan:
     return Plan(source, tuple(placed), problems, runs)
 
 
+def _with_stays(
+    source: DemandSource, placed: Sequence[PlacedScenario]
+) -> tuple[DemandSource, Sequence[PlacedScenario]]:
+    """Give every stay of the scenarios a row in the source, in the order of the stays."""
+    stays = tuple(sorted({stay for item in placed for host in item.hosts for stay in host.stays}))
+    if not stays:
+        return source, placed
+    row_of = {stay: len(source.vms) + number for number, stay in enumerate(stays)}
+
+    def resolved(item: PlacedScenario) -> PlacedScenario:
+        hosts = (replace(host, stay_idx=tuple(row_of[stay] for stay in host.stays)) for host in item.hosts)
+        return replace(item, hosts=tuple(hosts))
+
+    return StayedSource(source, stays, placed[0].config.seed), [resolved(item) for item in placed]
+
+
 def host_problem(item: PlacedScenario, host: PlacedHost, replicate: int = 0) -> HostProblem:
     """Return what the simulation of one host of a placed scenario is given."""
     config = item.config
@@ -113,7 +188,7 @@ def host_problem(item: PlacedScenario, host: PlacedHost, replicate: int = 0) -> 
         slo=config.slo,
         seed=config.seed,
         replicate=replicate,
-        vm_idx=host.vm_idx,
+        vm_idx=host.rows,
         page_scale=item.page_scale,
         warm_up_s=config.warm_up,
     )

@@ -1,7 +1,7 @@
 """What a fleet is, once read or generated: the VM table and its demand over time. No policy, no pages."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,6 +53,14 @@ class VmTable:
             picked[field.name] = tuple(column[i] for i in vm_idx) if is_tuple else column[vm_idx]
         return VmTable(**picked)
 
+    def joined(self, other: "VmTable") -> "VmTable":
+        """Return the rows of this table, then those of `other`."""
+        columns: dict[str, Any] = {}
+        for field in fields(self):
+            mine, theirs = getattr(self, field.name), getattr(other, field.name)
+            columns[field.name] = mine + theirs if isinstance(mine, tuple) else np.concatenate([mine, theirs])
+        return VmTable(**columns)
+
     def renamed(self, names: tuple[str, ...]) -> "VmTable":
         """Return the same rows under other names."""
         return replace(self, names=names)
@@ -81,6 +89,31 @@ def plain_vms(configured_bytes: np.ndarray) -> VmTable:
     )
 
 
+class Presence(NamedTuple):
+    """How the VMs of a demand come to their host. Arrays of shape (n_vms,).
+
+    Attributes
+    ----------
+    is_whole : bool array
+        Whether the VM's place on its host is kept over the whole window, on or off: its overhead memory then is, too.
+    running_tick : int64 array
+        Tick in which the VM is found running, without a boot: 0 for what runs when the window starts, the tick of its
+        arrival for a VM that was moved live; -1: whenever it comes on, it boots.
+    """
+
+    is_whole: np.ndarray
+    running_tick: np.ndarray
+
+    def take(self, vm_idx: np.ndarray) -> "Presence":
+        """Return the rows `vm_idx` (int array), in that order."""
+        return Presence(self.is_whole[vm_idx], self.running_tick[vm_idx])
+
+
+def always_present(n_vms: int) -> Presence:
+    """Return the presence of VMs that nobody moves: what runs in the first tick was started before the window."""
+    return Presence(np.ones(n_vms, dtype=bool), np.zeros(n_vms, dtype=np.int64))
+
+
 @dataclass(frozen=True)
 class Demand:
     """Memory demand of every VM over a window, one replicate of it.
@@ -95,12 +128,15 @@ class Demand:
         Memory touched since power-on ÷ configured memory; NaN while off. Never below active. A fall is a restart.
     cpu_busy_vcpus : float64 array, shape (n_vms,)
         Mean number of busy vCPUs, for the slowdown; NaN where unknown.
+    presence : Presence or None
+        Which VMs come and go; None: no VM is brought or taken away.
     """
 
     tick_s: float
     active_fraction: np.ndarray
     granted_fraction: np.ndarray
     cpu_busy_vcpus: np.ndarray
+    presence: Presence | None = None
 
     @property
     def n_ticks(self) -> int:

@@ -7,7 +7,6 @@ a burst that hit the recorded fleet only once is met once per round.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -37,7 +36,7 @@ class GrownSource:
         self._clone_of, self._round = _order_clones(len(base.vms), max(count - len(base.vms), 0), seed)
         self._suffixes = tuple(f"{_separator(base.vms.names)}{number}" for number in self._round)
         clones = _clone_table(base.vms, self._clone_of, self._suffixes)
-        self.vms = _join_tables(base.vms.take(np.arange(self._n_base)), clones)
+        self.vms = base.vms.take(np.arange(self._n_base)).joined(clones)
 
     def demand(self, replicate: int) -> Demand:
         """Draw the demand of one replicate: the base VMs' as without growth, then the clones'."""
@@ -136,11 +135,3 @@ def _clone_table(vms: VmTable, clone_of: np.ndarray, suffixes: tuple[str, ...]) 
         groups=tuple(group and group + suffix for group, suffix in zip(clones.groups, suffixes, strict=True)),
         hosts=(None,) * len(clone_of),
     )
-
-
-def _join_tables(first: VmTable, second: VmTable) -> VmTable:
-    joined: dict[str, Any] = {}
-    for name, column in vars(first).items():
-        other = getattr(second, name)
-        joined[name] = column + other if isinstance(column, tuple) else np.concatenate([column, other])
-    return VmTable(**joined)

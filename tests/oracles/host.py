@@ -95,6 +95,8 @@ class Host(Frames, Demand, Policy, Active, Managers, Balloon, Guest, Paging, Sha
                 zero_content=None if stack.guests.zero_content[v] < 0 else int(stack.guests.zero_content[v]),
                 weight=float(stack.balloons.weight[v]),
                 assigned=float(end - first),
+                running_tick=int(stack.stays.running_tick[v]),
+                overhead=int(stack.stays.overhead[v]),
             )
             if not stack.knobs.is_large:
                 vm.small_blocks = {page.number // stack.knobs.pages_per_block for page in pages}
@@ -110,6 +112,8 @@ class Host(Frames, Demand, Policy, Active, Managers, Balloon, Guest, Paging, Sha
     def step(self, tick):
         for vm in self.vms:
             vm.tick = dict.fromkeys(EVENTS, 0)
+        for vm in self.vms:
+            self.play_absence(vm, tick)
         for vm in self.vms:
             self.play_demand(vm, tick)
         if self.balloon_knobs.is_estimating:

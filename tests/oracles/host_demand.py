@@ -6,17 +6,29 @@ from tests.oracles.draws import draw
 class Demand:
     def play_demand(self, vm, tick):
         granted = vm.granted_by_tick[tick]
+        if granted < 0:
+            return
         if granted < vm.in_use:
             self.release(vm)
-        if granted < 0:
-            vm.granted = vm.in_use = -1
-            return
         if vm.granted < 0 and self.limits.is_promised and not self.may_power_on(vm):
             vm.tick["refused"] = 1
         elif vm.down_tick < tick:
             self.play(vm, granted, tick)
 
+    def play_absence(self, vm, tick):
+        if vm.granted_by_tick[tick] < 0:
+            self.release(vm)
+            vm.granted = vm.in_use = -1
+            vm.overhead_held = 0
+
+    def take_overhead(self, vm, tick):
+        while vm.overhead_held < vm.overhead and self.find_frame(vm, tick):
+            vm.overhead_held += 1
+
     def play(self, vm, granted, tick):
+        self.take_overhead(vm, tick)
+        if vm.down_tick == tick:
+            return
         before = max(vm.in_use, 0)
         if before == 0:
             self.boot(vm, granted, tick)
@@ -45,7 +57,7 @@ class Demand:
 
     def may_power_on(self, vm):
         running = [other for other in self.vms if other.granted >= 0] + [vm]
-        reserved = sum(other.reservation for other in running)
+        reserved = sum(other.reservation + other.overhead for other in running)
         rest = sum(len(other.pages) - other.reservation for other in running)
         return reserved <= self.knobs.frames and rest <= self.limits.space
 
@@ -66,13 +78,13 @@ class Demand:
             self.use_first(vm, page, tick)
             if vm.down_tick == tick:
                 return
-        if tick > 0:
+        if tick != vm.running_tick:
             vm.tick["touched"] += len(pages)
 
     def boot(self, vm, granted, tick):
         self.boot_guest(vm, tick)
         vm.wanted, vm.assigned, vm.history = 0, float(len(vm.pages)), []
-        vm.ready_tick = tick + self.balloon_knobs.delay_ticks if tick > 0 else 0
+        vm.ready_tick = tick + (self.balloon_knobs.delay_ticks if tick != vm.running_tick else 0)
         if not self.balloon_knobs.is_zeroing:
             return
         vm.granted = len(vm.pages)
@@ -83,7 +95,7 @@ class Demand:
                 return
             if page.host_class == "private":
                 page.content = vm.zero_content
-        if tick > 0:
+        if tick != vm.running_tick:
             vm.tick["touched"] += len(vm.pages) - granted
 
     def use_first(self, vm, page, tick):

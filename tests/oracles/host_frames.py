@@ -11,7 +11,11 @@ class Frames:
 
     def free(self):
         private = sum(vm.count("private") for vm in self.vms)
-        return self.knobs.frames - self.metadata - private - self.shared_frames() - self.pool_frames()
+        taken = self.metadata + self.overhead()
+        return self.knobs.frames - taken - private - self.shared_frames() - self.pool_frames()
+
+    def overhead(self):
+        return sum(vm.overhead_held for vm in self.vms)
 
     def pool_frames(self):
         return math.ceil(self.pool_units(self.vms) / 16)

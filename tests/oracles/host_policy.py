@@ -28,7 +28,7 @@ class Policy:
         compressed = sum(vm.count("compressed") for vm in self.vms)
         saved = sum(vm.count("shared") for vm in self.vms) - self.shared_frames()
         saved += compressed - self.pool_frames()
-        supply = self.knobs.frames - self.metadata - self.knobs.min_free + saved
+        supply = self.knobs.frames - self.metadata - self.overhead() - self.knobs.min_free + saved
         cost = self.knobs.idle_cost
         wants = {id(vm): min(max(vm.granted, 0), vm.limit) for vm in self.vms}
 

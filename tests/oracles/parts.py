@@ -48,6 +48,8 @@ class Vm:
     reserve: int
     zero_content: int | None
     weight: float
+    running_tick: int
+    overhead: int
     small_blocks: set = field(default_factory=set)
     breaks: int = 0
     granted: int = -1
@@ -72,6 +74,7 @@ class Vm:
     rebuild_cursor: int = 0
     draws: int = 0  # draws of random victims so far
     down_tick: int = -2  # tick in which it was killed last
+    overhead_held: int = 0
     tick: dict = field(default_factory=dict)
 
     def count(self, *host_classes):

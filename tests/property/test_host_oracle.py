@@ -13,7 +13,7 @@ from planner.host.simulator import HostSim, translation_table
 from planner.kernels import state, timeline
 from planner.kernels.host_loop import simulate_tick
 from planner.units import PAGE_BYTES
-from planner.workload.fleet import Demand, VmTable
+from planner.workload.fleet import Demand, Presence, VmTable
 from tests.oracles import host as oracle
 
 CLASSES = ("untouched", "private", "shared", "ballooned", "evicted", "compressed", "swapped")
@@ -21,10 +21,11 @@ N_TICKS = 24
 
 
 class SmallFleet:
-    """VMs of a few pages whose demand jumps about: grows, bursts, restarts and goes off."""
+    """VMs of a few pages whose demand jumps about: grows, bursts, restarts, goes off, comes and leaves."""
 
     def __init__(self, seed, n_vms, page_bytes, options):
         self.seed = seed
+        self.passing = options["passing"]
         rng = np.random.default_rng(seed)
         pages = rng.integers(1, 48, n_vms)
         configured = (pages * page_bytes).astype(np.int64)
@@ -53,8 +54,15 @@ class SmallFleet:
         granted = np.where(restart, 0.3 * granted, granted)
         active = np.minimum(granted, rng.exponential(0.15, (n_vms, N_TICKS)))
         off = rng.random((n_vms, N_TICKS)) < 0.03
+        first = rng.integers(0, N_TICKS - 1, n_vms)
+        end = rng.integers(first + 1, N_TICKS + 1)
+        running_tick = np.where(rng.random(n_vms) < 0.5, first, -1)
+        is_whole = rng.random(n_vms) >= self.passing
+        tick = np.arange(N_TICKS)
+        off |= ~is_whole[:, None] & ((tick < first[:, None]) | (tick >= end[:, None]))
         granted[off], active[off] = np.nan, np.nan
-        return Demand(300.0, active.astype(np.float32), granted.astype(np.float32), np.full(n_vms, np.nan))
+        presence = Presence(is_whole, np.where(is_whole, 0, running_tick))
+        return Demand(300.0, active.astype(np.float32), granted.astype(np.float32), np.full(n_vms, np.nan), presence)
 
     def replicate_meaning(self):
         return "random"
@@ -70,7 +78,7 @@ HYPERVISORS = st.fixed_dictionaries(
         "idle_memory_tax": st.sampled_from([0.0, 0.75, 0.95]),
         "vm_overhead_base": st.just(0.0),
         "vm_overhead_per_vcpu": st.just(0.0),
-        "vm_overhead_per_memory": st.just(0.0),
+        "vm_overhead_per_memory": st.sampled_from([0.0, 0.0, 0.15]),
         "page_sharing": st.fixed_dictionaries(
             {
                 "enabled": st.booleans(),
@@ -160,6 +168,7 @@ FLEETS = st.fixed_dictionaries(
         "reserve": st.sampled_from(["0 MiB", "99 MiB"]),
         "zeroed": st.sampled_from([False, False, True]),
         "numa_nodes": st.integers(1, 2),
+        "passing": st.sampled_from([0.0, 0.6, 1.0]),
     }
 )
 NO_SWAP_LIMIT = {"swap_share": None, "is_zram": False}
@@ -257,6 +266,7 @@ GROWS_WHILE_RECLAIMING = {
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @example(
     fleet={"seed": 0, "n_vms": 1, "ratio": 1.4, "page_scale": 1, "reserved": 0.0, "limited": 0.0, "numa_nodes": 1}
+    | {"passing": 0.0}
     | NO_SWAP_LIMIT
     | PLAIN_GUESTS,
     hypervisor=GROWS_WHILE_RECLAIMING,

@@ -128,6 +128,7 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
         active=state.ActiveArrays(*np.zeros((4, n_vms)), build_normal_table()),
         balloon_knobs=state.BalloonKnobs(**DEFAULT_BALLOON_KNOBS),
         rebuild=state.RebuildArrays(np.zeros(n_vms, np.int64), state.RebuildLimits(True, 10.0, 10, 2, 1)),
+        stays=state.StayArrays(*np.zeros((3, n_vms), np.int64)),
     )
 
 

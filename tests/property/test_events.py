@@ -1,0 +1,135 @@
+"""VMs that come and go: at every tick each is on one host, or off with a reason, and hosts keep their books."""
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+
+from planner.errors import InputError
+from planner.host.simulator import HostSim
+from planner.kernels import timeline
+from planner.sweep.failover import Rules, fail_hosts, move_hosts
+from planner.sweep.plan import build_plan, host_problem
+from planner.units import GIB
+from planner.workload.generated import GeneratedSource
+from tests.unit.sweep.test_placing import Fleet, config_of, plan_of
+
+N_TICKS = 24
+COMMON = {"deadline": None, "derandomize": True, "suppress_health_check": [HealthCheck.too_slow]}
+EVENTS = st.lists(
+    st.tuples(
+        st.booleans(),  # fails, or is emptied
+        st.integers(1, 4),  # host
+        st.integers(1, N_TICKS - 1),
+        st.sampled_from([None, 1.0, 1.3]),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def placed_with(events, fleet, config):
+    """Place a fleet, and let the events come in the order of their ticks."""
+    item = plan_of(config, fleet).placed[0]
+    for is_failure, host, tick, most_ratio in sorted(events, key=lambda event: event[2]):
+        rules = Rules(most_ratio=most_ratio, starts_per_host=2)
+        try:
+            if is_failure:
+                found = fail_hosts(item, fleet, (f"h-{host:02d}",), tick, 2, rules)
+            else:
+                found = move_hosts(item, fleet, (f"h-{host:02d}",), tick, 4 * GIB / 300, rules)
+        except InputError:  # no host is left
+            continue
+        item = found.scenario
+    return item
+
+
+def presence(item, n_vms):
+    """Count on how many hosts each VM is, by tick: int array, shape (n_vms, N_TICKS)."""
+    on = np.zeros((n_vms, N_TICKS), dtype=int)
+    for host in item.hosts:
+        on[list(host.vm_idx)] += 1
+        for stay in host.stays:
+            on[stay.vm, stay.first_tick : stay.end_tick] += 1
+    return on
+
+
+@settings(max_examples=200, **COMMON)
+@given(sizes=st.lists(st.integers(1, 8), min_size=2, max_size=14), events=EVENTS)
+def test_every_vm_is_on_one_host_or_off_with_a_reason(sizes, events):
+    fleet = Fleet(sizes)
+    config = config_of(hosts=4, overcommit_ratio=[1.5], placement=["worst-fit"]).model_copy(update={"horizon": 7200.0})
+    item = placed_with(events, fleet, config)
+    on = presence(item, len(sizes))
+    assert on.max() <= 1
+    assert (on[:, 0] == 1).sum() + len(plan_of(config, fleet).placed[0].unplaced) == len(sizes)
+    names = {vm.name for vm in item.unplaced}
+    for vm, row in enumerate(on):
+        off = np.flatnonzero(row == 0)
+        if row[0] == 0 or off.size == 0:
+            continue
+        # Off between a failure and the restart: two ticks, and one more for every two VMs that a host restarts before.
+        longest = 2 + len(sizes) // 2
+        runs = np.split(off, np.flatnonzero(np.diff(off) > 1) + 1)
+        is_refused = fleet.vms.names[vm] in names
+        assert all(len(run) <= longest or (is_refused and run[-1] == N_TICKS - 1) for run in runs)
+    for host in item.hosts:
+        gone = N_TICKS if host.gone_tick is None else host.gone_tick
+        assert all(stay.end_tick <= gone for stay in host.stays)
+        assert host.gone_tick is None or not host.vm_idx
+    plan = build_plan(fleet, [item])
+    assert sum(len(host.rows) for host in plan.placed[0].hosts) == len(
+        {r for h in plan.placed[0].hosts for r in h.rows}
+    )
+
+
+@settings(max_examples=12, phases=(Phase.explicit, Phase.generate), **COMMON)
+@given(
+    seed=st.integers(0, 2**20),
+    preset=st.sampled_from(["esxi-8", "kvm"]),
+    zeroed=st.booleans(),
+    events=EVENTS,
+)
+def test_hosts_keep_their_books_through_events(seed, preset, zeroed, events):
+    fleet = GeneratedSource("managed-hosting", 30, 7200.0, 300.0, seed)
+    config = _config(preset, zeroed)
+    assume(fleet.vms.configured_bytes.max() < 100 * GIB)
+    base = plan_of(config, fleet).placed[0]
+    assume(len(base.hosts) > 1)
+    item = placed_with(events, fleet, config)
+    first_tick = min(tick for _, _, tick, _ in events)
+    plan = build_plan(fleet, [base, replace(item, scenario=replace(item.scenario, id=1))])
+    sim = HostSim(plan.source)
+    before = {host.hardware.name: _timeline(sim, plan.placed[0], host) for host in plan.placed[0].hosts}
+    for host in plan.placed[1].hosts:
+        rows = _timeline(sim, plan.placed[1], host)
+        total = rows[:, _column("consumed")] + rows[:, _column("free")]
+        assert (rows[:, _column("free")] >= 0).all()
+        # KSM, which shares between VMs, treats a content that somebody will bring as one that can be shared.
+        if preset == "esxi-8" and not any(stay.first_tick == 0 for stay in host.stays):
+            # Nothing happens before it happens; and what overhead memory takes comes and goes.
+            assert np.array_equal(rows[:first_tick], before[host.hardware.name][:first_tick])
+            assert (total <= total[0]).all()
+        gone = N_TICKS if host.gone_tick is None else host.gone_tick
+        assert (rows[gone:, _column("granted")] == 0).all()
+        if preset == "esxi-8":  # KSM keeps the memory of its records
+            assert (rows[gone:, _column("consumed")] == 0).all()
+
+
+def _config(preset, zeroed):
+    from planner.config.catalog import expand_hypervisor
+
+    config = config_of(hosts=4, memory="128 GiB", overcommit_ratio=[1.4], placement=["first-fit"])
+    workload = config.workload.model_copy(update={"zeroed_at_boot": zeroed})
+    values = expand_hypervisor(preset)
+    hypervisor = type(config.hypervisor).model_validate(values)
+    return config.model_copy(update={"horizon": 7200.0, "workload": workload, "hypervisor": hypervisor})
+
+
+def _timeline(sim, item, host):
+    return sim.run(host_problem(item, host), keep_timeline=True).timeline
+
+
+def _column(name):
+    return timeline.COLUMNS.index(name)
