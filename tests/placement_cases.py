@@ -24,6 +24,7 @@ from planner.workload.fleet import Demand, VmTable
 from planner.workload.overhead import vm_overhead_bytes
 
 HYPERVISOR = HypervisorSpec(preset="test")
+UNSALTED = HypervisorSpec(preset="test", page_sharing={"salting": False})
 NO_OVERHEAD = HypervisorSpec(preset="test", vm_overhead_base=0, vm_overhead_per_vcpu=0, vm_overhead_per_memory=0)
 
 
@@ -100,10 +101,10 @@ def requests(draw):
         is_available=np.array(draw(st.lists(st.sampled_from([True, True, True, False]), min_size=m, max_size=m))),
     )
     limits = PlacementLimits(
-        draw(st.sampled_from([1.0, 1.4, 2.0])), HYPERVISOR, draw(st.booleans()), draw(rules(vms.names, hosts.names)),
+        draw(st.sampled_from([1.0, 1.4, 2.0])), UNSALTED, draw(st.booleans()), draw(rules(vms.names, hosts.names)),
         draw(st.sampled_from([None, None, 0.5, 1.0, 2.5])),
         draw(st.sampled_from([HaReserveSpec(), HaReserveSpec(fraction=0.2), HaReserveSpec(hosts=1)])),
-        draw(admissions()),
+        draw(admissions()), 0.1,
     )  # fmt: skip
     standing = np.array([draw(st.sampled_from([-1, -1, -1, *range(m)])) for _ in range(n)], dtype=np.int64)
     draws = np.random.Generator(np.random.PCG64(draw(st.integers(0, 99))))

@@ -73,28 +73,35 @@ def fits(ledger, unit, host):
             return False
     if ledger.own.shape[1] == 0:
         return True
-    return predicted_peak(ledger, unit, host, ledger.cap[host]) <= ledger.cap[host]
+    return _is_admitted(ledger, unit, host)
 
 
 @kernel
-def predicted_peak(ledger, unit, host, enough):
-    """Predict the peak of a host with a unit added, in bytes.
-
-    Bounds come first: where they settle on which side of `enough` the peak is, a value on that side is returned and
-    the series is not read.
-    """
-    total, own = ledger.total_stats[host], ledger.own_stats[unit]
+def _is_admitted(ledger, unit, host):
+    """Tell whether the predicted peak with a unit added is within the cap. The series are read only where bounds fail."""
+    total, own, cap = ledger.total_stats[host], ledger.own_stats[unit], ledger.cap[host]
     if ledger.sigmas < 0:
-        if total[3] + own[3] <= enough or total[3] + own[2] > enough:
-            return total[3] + (own[3] if total[3] + own[3] <= enough else own[2])
+        lowest, highest = total[3] + own[2], total[3] + own[3]
+    else:
+        mean = total[0] + own[0]
+        lowest, highest = mean + ledger.sigmas * abs(total[1] - own[1]), mean + ledger.sigmas * (total[1] + own[1])
+        highest = min(highest, ledger.total_ceiling[host] + ledger.own_ceiling[unit])
+        lowest = min(lowest, highest)
+    if highest <= cap or lowest > cap:
+        return highest <= cap
+    return predicted_peak(ledger, unit, host) <= cap
+
+
+@kernel
+def predicted_peak(ledger, unit, host):
+    """Predict the peak of a host with a unit added, in bytes."""
+    if ledger.sigmas < 0:
         peak = 0.0
         for point in range(ledger.own.shape[1]):
             peak = max(peak, ledger.total[host, point] + ledger.own[unit, point])
         return peak
-    ceiling, mean = ledger.total_ceiling[host] + ledger.own_ceiling[unit], total[0] + own[0]
-    highest, lowest = mean + ledger.sigmas * (total[1] + own[1]), mean + ledger.sigmas * abs(total[1] - own[1])
-    if highest <= enough or lowest > enough or ceiling <= enough:
-        return min(ceiling, highest if highest <= enough else lowest)
+    ceiling = ledger.total_ceiling[host] + ledger.own_ceiling[unit]
+    mean = ledger.total_stats[host, 0] + ledger.own_stats[unit, 0]
     return min(ceiling, mean + ledger.sigmas * _joint_deviation(ledger, unit, host))
 
 

@@ -15,6 +15,7 @@ from planner.config.placement_rules import AdmissionSpec
 from planner.errors import ConfigError, Issue
 from planner.placement.base import PlacementRequest
 from planner.placement.forecast import Forecast
+from planner.units import PAGE_BYTES
 from planner.workload.overhead import vm_overhead_bytes
 
 _LARGEST_VALUE = -1.0
@@ -87,7 +88,7 @@ def _from_demand(prediction: Prediction, spec: AdmissionSpec, forecast: Forecast
 
 def _with_overhead(series: np.ndarray, overhead: np.ndarray) -> np.ndarray:
     """Add overhead memory in whole pages, so that sums stay exact."""
-    pages = -(-overhead // 4096) * 4096
+    pages = -(-overhead // PAGE_BYTES) * PAGE_BYTES
     return np.asarray(series + pages.astype(np.float32)[:, np.newaxis], dtype=np.float32)
 
 

@@ -114,6 +114,8 @@ class PlacementLimits:
         Room kept free for failover.
     admission : AdmissionSpec
         Predicts the peak of a host's VMs.
+    image_shared_fraction : float
+        Share of granted memory that VMs of an image have in common.
     """
 
     overcommit_ratio: float
@@ -123,6 +125,7 @@ class PlacementLimits:
     max_vcpus_per_core: float | None = None
     ha_reserve: HaReserveSpec = NO_RESERVE
     admission: AdmissionSpec = BY_RATIO
+    image_shared_fraction: float = 0.0
 
 
 @dataclass(frozen=True)

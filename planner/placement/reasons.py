@@ -137,7 +137,7 @@ class Refusals(Mapping[int, str]):
             return f"kept apart from {self._apart_from(unit, host)}"
         lacks = self._shortfalls(unit)[host]
         if not lacks.any():
-            peak = predicted_peak(self._ledger, unit, host, np.inf)
+            peak = predicted_peak(self._ledger, unit, host)
             return self._word(PREDICTED, int(np.ceil(peak - self._ledger.cap[host])))
         shares = lacks / np.maximum(1, self._packing.sizes.room[host])
         worst = int(np.argmax(shares))

@@ -11,8 +11,13 @@ from planner.errors import ConfigError, Issue
 from planner.placement.as_is import AsIs
 from planner.placement.base import PlacementStrategy
 from planner.placement.best_fit import BestFit
+from planner.placement.dot_product import DotProduct
 from planner.placement.first_fit import FirstFit
 from planner.placement.first_fit_decreasing import FirstFitDecreasing
+from planner.placement.group_spreading import GroupSpreading
+from planner.placement.peak_aware import PeakAware
+from planner.placement.random_fit import RandomFit
+from planner.placement.sharing_aware import SharingAware
 from planner.placement.worst_fit import WorstFit
 from planner.placement.worst_fit_percent import WorstFitPercent
 
@@ -21,8 +26,13 @@ ENTRY_POINT_GROUP = "planner.placement"
 _BUILT_IN: dict[str, Callable[[], PlacementStrategy]] = {
     "as-is": AsIs,
     "best-fit": BestFit,
+    "dot-product": DotProduct,
     "first-fit": FirstFit,
     "first-fit-decreasing": FirstFitDecreasing,
+    "group-spreading": GroupSpreading,
+    "peak-aware": PeakAware,
+    "random": RandomFit,
+    "sharing-aware": SharingAware,
     "spread": WorstFit,
     "worst-fit": WorstFit,
     "worst-fit-percent": WorstFitPercent,
