@@ -4,11 +4,13 @@ from pathlib import Path
 
 import typer
 
+from planner.cli.progress import note
 from planner.config.check import KnownNames
 from planner.config.load import load_config
 from planner.config.spec import PlannerConfig
 from planner.errors import ConfigError
 from planner.placement import strategy_names
+from planner.placement.resolve import resolve_rules
 from planner.sweep.expand import expand_scenarios
 from planner.sweep.fits import check_vms_fit
 from planner.sweep.hosts import expand_hosts, host_capacities
@@ -40,6 +42,9 @@ def check_command(config: Path, overrides: list[str]) -> None:
         check_vms_fit(source.vms, host_capacities(expand_hosts(loaded.fleet.hosts), loaded.hypervisor), loaded)
     except ConfigError as error:
         raise ConfigError(error.issues, str(config)) from None
+    names = [name for group in loaded.fleet.hosts for name in group.names()]
+    for warning in resolve_rules(loaded.placement_rules, source.vms, names).warnings:
+        note(f"warning: {warning}")
     typer.echo(f"{config}: no problems. {describe_run(loaded, len(source.vms))}")
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from planner.config.check_axes import AXIS_CHECKS, check_axis_configs
 from planner.config.check_balloon import BALLOON_CHECKS
 from planner.config.check_fleet import FLEET_CHECKS, check_fleet_directory, check_generator
+from planner.config.check_placement import PLACEMENT_CHECKS
 from planner.config.check_swap import SWAP_CHECKS
 from planner.config.check_sweep import SWEEP_CHECKS, check_placement_names
 from planner.config.hypervisor import HypervisorSpec
@@ -135,7 +136,7 @@ def _check_plain(config: PlannerConfig, base_dir: Path, known: KnownNames) -> li
     """Run the checks that look at no axis."""
     issues = [
         issue
-        for check in (*_CHECKS, *BALLOON_CHECKS, *FLEET_CHECKS, *SWAP_CHECKS, *SWEEP_CHECKS)
+        for check in (*_CHECKS, *BALLOON_CHECKS, *FLEET_CHECKS, *SWAP_CHECKS, *SWEEP_CHECKS, *PLACEMENT_CHECKS)
         for issue in check(config)
     ]
     issues += check_fleet_directory(config, base_dir)

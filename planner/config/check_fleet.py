@@ -39,11 +39,11 @@ def check_host_memory(config: PlannerConfig) -> list[Issue]:
     return [
         Issue(
             f"fleet.hosts[{position}].reserved",
-            f"{format_bytes(group.reserved)} leaves nothing of the {format_bytes(group.memory)} of RAM",
+            f"{format_bytes(group.reserved_bytes)} leaves nothing of the {format_bytes(group.memory)} of RAM",
             "reserve less, e.g. 512 MiB",
         )
         for position, group in enumerate(config.fleet.hosts)
-        if group.reserved >= group.memory
+        if group.reserved_bytes >= group.memory
     ]
 
 
@@ -189,7 +189,7 @@ def _listed(config: PlannerConfig) -> Iterator[tuple[int, VmSpec]]:
 
 
 def _usable_bytes(group: HostGroupSpec) -> int:
-    return group.memory - group.reserved
+    return group.memory - group.reserved_bytes
 
 
 def _duplicates(names: list[tuple[int, str]], path: str, kind: str, hint: str) -> list[Issue]:

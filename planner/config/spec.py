@@ -4,6 +4,7 @@ Covers one sweep: fleet, hypervisor policy, workload assumptions, objective, axe
 `check.py`; reading YAML, presets and overrides in `load.py`. Units inside: bytes, seconds, fractions.
 """
 
+from math import ceil
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
@@ -11,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from planner.config.catalog import cpu_names, expand_hypervisor, hypervisor_preset_names, swap_device_names
 from planner.config.hypervisor import HypervisorSpec
 from planner.config.page_tables import FOUR_LEVELS, PageTableSpec
+from planner.config.placement_rules import AdmissionSpec, PlacementRulesSpec
 from planner.config.quantities import Bytes, BytesPerSecond, Fraction, Seconds
 from planner.config.suggest import nearest_name
 from planner.config.sweep import SweepSpec
@@ -43,6 +45,9 @@ class HostGroupSpec(Spec):
         default=512 * 2**20, ge=0,
         description="RAM kept for the hypervisor itself; OpenStack Nova's reserved_host_memory_mb is the default",
     )  # fmt: skip
+    reserved_fraction: Fraction = Field(
+        default=0.0, ge=0, lt=1, description="RAM kept for the hypervisor itself, beside `reserved`, as a share of it"
+    )
     cpu: _CpuName = Field(default="sapphire-rapids", description="CPU preset: TLB sizes and walk costs")
     page_tables: PageTableSpec = Field(default=FOUR_LEVELS, description="Page tables that the CPU walks for a VM")
     swap: _SwapDeviceName = Field(default="nvme", description="Swap device preset: latency and throughput")
@@ -50,6 +55,11 @@ class HostGroupSpec(Spec):
         default=None, ge=0,
         description="Space for swapped pages; omitted: it never runs out (a .vswp file for each VM)",
     )  # fmt: skip
+
+    @property
+    def reserved_bytes(self) -> int:
+        """RAM of one host that is kept for the hypervisor: `reserved` and `reserved_fraction` together. [bytes]."""
+        return self.reserved + ceil(self.memory * self.reserved_fraction)
 
     def names(self) -> tuple[str, ...]:
         """Name the hosts: a group of one keeps its name, others are numbered, padded so that names sort in order."""
@@ -224,6 +234,8 @@ class PlannerConfig(Spec):
     question: Literal["consolidate", "grow"] = Field(
         default="consolidate", description="consolidate: these VMs, how few hosts? grow: these hosts, how many VMs?"
     )
+    placement_rules: PlacementRulesSpec = Field(default=PlacementRulesSpec(), description="Rules of every placement")
+    admission: AdmissionSpec = Field(default=AdmissionSpec(), description="How it is predicted that a VM fits a host")
     slo: SloSpec = Field(default=SloSpec(), description="Objective that the recommendation must meet")
     sweep: SweepSpec = Field(default=SweepSpec(), description="Axes and replicates")
     fidelity: FidelitySpec = Field(default=FidelitySpec(), description="Sampling")

@@ -78,7 +78,7 @@ def fits(ledger, unit, host):
 
 @kernel
 def _is_admitted(ledger, unit, host):
-    """Tell whether the predicted peak with a unit added is within the cap. The series are read only where bounds fail."""
+    """Tell whether the predicted peak with a unit added is within the cap. Series are read only where bounds fail."""
     total, own, cap = ledger.total_stats[host], ledger.own_stats[unit], ledger.cap[host]
     if ledger.sigmas < 0:
         lowest, highest = total[3] + own[2], total[3] + own[3]

@@ -25,11 +25,14 @@ class DemandRecord:
         Gives the demand before the sweep, for a length in seconds.
     read_future : callable
         Gives the demand of every replicate of the sweep.
+    n_reads : int
+        Times that demand was asked for.
     """
 
     configured_bytes: np.ndarray
     read_history: Callable[[float], Demand]
     read_future: Callable[[], Sequence[Demand]]
+    n_reads: int = 0
     _kept: dict[tuple[float | None, Kind], np.ndarray] = field(default_factory=dict)
 
     def series(self, history_s: float | None, of: Kind) -> np.ndarray:
@@ -37,6 +40,7 @@ class DemandRecord:
 
         Whole pages make every sum exact, so that no result depends on the order of VMs. A VM that is off demands 0.
         """
+        self.n_reads += 1
         key = (history_s, of)
         if key not in self._kept:
             demands = self.read_future() if history_s is None else [self.read_history(history_s)]

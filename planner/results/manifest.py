@@ -54,6 +54,7 @@ def scenario_entry(item: PlacedScenario) -> dict[str, Any]:
         "unplaced_names": [vm.name for vm in item.unplaced[:_NAMED_UNPLACED]],
         "unplaced_sentences": [vm.sentence for vm in item.unplaced[:_NAMED_UNPLACED]],
         "broken_rules": list(item.warnings),
+        "history": item.history,
     }
 
 

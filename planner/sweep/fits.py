@@ -5,6 +5,7 @@ import numpy as np
 from planner.config.spec import PlannerConfig
 from planner.errors import ConfigError, Issue
 from planner.placement import HostCapacities
+from planner.placement.resolve import resolve_rules
 from planner.sweep.sampling import check_sampling
 from planner.units import format_bytes
 from planner.workload.fleet import VmTable
@@ -20,9 +21,11 @@ def check_vms_fit(vms: VmTable, hosts: HostCapacities, config: PlannerConfig) ->
     ------
     ConfigError
         A VM has more configured memory than any empty host has usable memory; or `as-is` is swept and no VM's host is
-        among the fleet's hosts; or one sampled page is too large a step for the objective.
+        among the fleet's hosts; or one sampled page is too large a step for the objective; or placement rules name
+        no VM or host, or contradict each other.
     """
     issues = [*_too_large(vms, hosts, config), *_no_host_known(vms, hosts, config), *check_sampling(vms, config)]
+    issues += resolve_rules(config.placement_rules, vms, hosts.names).issues
     if issues:
         raise ConfigError(tuple(issues))
 

@@ -17,7 +17,7 @@ def expand_hosts(groups: tuple[HostGroupSpec, ...]) -> tuple[HostHardware, ...]:
         spec = load_swap_device(group.swap)
         swap = SwapDevice(spec.name, spec.latency, spec.reads_per_s, spec.writes_per_s, group.swap_size, spec.is_ram)
         for name in group.names():
-            hardware = (group.memory, group.reserved, group.cores, group.cpu, swap)
+            hardware = (group.memory, group.reserved_bytes, group.cores, group.cpu, swap)
             hosts.append(HostHardware(name, *hardware, group.numa_nodes, group.page_tables))
     return tuple(hosts)
 

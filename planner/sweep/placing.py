@@ -1,18 +1,27 @@
 """Places the VMs of every scenario of a config, over one fleet: its VMs and, for "grow", clones of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from planner.config.spec import PlannerConfig
 from planner.host.problem import HostHardware
-from planner.placement import HostCapacities, Placement, PlacementLimits, PlacementRequest, load_strategy
+from planner.placement import (
+    DemandRecord,
+    HostCapacities,
+    Placement,
+    PlacementLimits,
+    PlacementRequest,
+    load_strategy,
+)
 from planner.placement.base import REASONS, Verdict
+from planner.placement.resolve import resolve_rules
 from planner.sweep.expand import Scenario, scenario_config
 from planner.sweep.fits import check_vms_fit
 from planner.sweep.grow import clones_needed, place_longest_prefix
 from planner.sweep.hosts import expand_hosts, host_capacities
+from planner.sweep.limits import demand_record, forecast_of, placement_limits
 from planner.sweep.occupancy import FleetSizes, describe_host
 from planner.sweep.plan import PlacedHost, PlacedScenario, Plan, UnplacedVm, build_plan
 from planner.sweep.sampling import page_scale
@@ -49,6 +58,7 @@ class SweepPlanner:
     def __init__(self, config: PlannerConfig, fleet: DemandSource) -> None:
         self._config = config
         self._fleet = fleet
+        self._record = demand_record(fleet, config.sweep.replicates)
 
     def plan(self, scenarios: Sequence[Scenario]) -> Plan:
         """Place every scenario and list the host problems of all replicates.
@@ -56,16 +66,17 @@ class SweepPlanner:
         Raises
         ------
         ConfigError
-            A VM is larger than any host, or as-is placement is asked for and no host is known.
+            A VM is larger than any host, as-is placement is asked for and no host is known, or rules are wrong.
         """
         cases = [self._case(scenario) for scenario in scenarios]
         for case in cases:
             check_vms_fit(self._fleet.vms, case.hosts, case.config)
         if self._config.question == "consolidate":
-            return build_plan(self._fleet, [self._place(case, self._fleet.vms) for case in cases])
-        n_vms = max(clones_needed(self._request(case, self._fleet.vms)) for case in cases)
-        candidates = GrownSource(self._fleet, n_vms, self._config.seed).vms
-        placed = [self._place(case, candidates) for case in cases]
+            return build_plan(self._fleet, [self._place(case, self._fleet.vms, self._record) for case in cases])
+        n_vms = max(clones_needed(_request(case, self._fleet.vms, self._record)) for case in cases)
+        candidates = GrownSource(self._fleet, n_vms, self._config.seed)
+        record = demand_record(candidates, self._config.sweep.replicates)
+        placed = [self._place(_with_clones(case, candidates), candidates.vms, record) for case in cases]
         # A grown fleet starts with every smaller one, so only clones that some scenario holds need a demand.
         n_held = max(max(host.vm_idx[-1] for host in item.hosts) + 1 for item in placed if item.hosts)
         return build_plan(GrownSource(self._fleet, n_held, self._config.seed), placed)
@@ -73,15 +84,17 @@ class SweepPlanner:
     def _case(self, scenario: Scenario) -> _Case:
         config = scenario_config(self._config, scenario)
         hardware = expand_hosts(config.fleet.hosts)
-        limits = PlacementLimits(scenario.overcommit_ratio, config.hypervisor, config.question == "grow")
-        return _Case(scenario, config, hardware, host_capacities(hardware, config.hypervisor), limits)
+        hosts = host_capacities(hardware, config.hypervisor)
+        rules = resolve_rules(config.placement_rules, self._fleet.vms, hosts.names).rules
+        limits = placement_limits(config, scenario.overcommit_ratio, rules)
+        return _Case(scenario, config, hardware, hosts, limits)
 
-    def _place(self, case: _Case, vms: VmTable) -> PlacedScenario:
-        strategy, n_fleet = load_strategy(case.scenario.placement), len(self._fleet.vms)
+    def _place(self, case: _Case, vms: VmTable, record: DemandRecord) -> PlacedScenario:
+        strategy, request, n_reads = load_strategy(case.scenario.placement), _request(case, vms, record), record.n_reads
         if case.config.question == "grow":
-            placement = place_longest_prefix(strategy, self._request(case, vms), n_fleet)
+            placement = place_longest_prefix(strategy, request, len(self._fleet.vms))
         else:
-            placement = strategy.place(self._request(case, vms))
+            placement = strategy.place(request)
         return PlacedScenario(
             scenario=case.scenario,
             config=case.config,
@@ -89,10 +102,29 @@ class SweepPlanner:
             hosts=_placed_hosts(vms, case, placement),
             unplaced=_unplaced(vms, placement),
             warnings=placement.warnings,
+            history=self._history_meaning(case.config) if record.n_reads > n_reads else None,
         )
 
-    def _request(self, case: _Case, vms: VmTable) -> PlacementRequest:
-        return PlacementRequest(vms, case.hosts, case.limits, seed=self._config.seed)
+    def _history_meaning(self, config: PlannerConfig) -> str:
+        if config.admission.policy == "oracle":
+            return "The replicates themselves: the oracle knows what will happen, and bounds what prediction can reach."
+        return self._fleet.history_meaning()
+
+
+def _request(case: _Case, vms: VmTable, record: DemandRecord) -> PlacementRequest:
+    return PlacementRequest(
+        vms, case.hosts, case.limits, forecast=forecast_of(record, case.config), seed=case.config.seed
+    )
+
+
+def _with_clones(case: _Case, candidates: GrownSource) -> _Case:
+    """Let the rules hold for clones, too."""
+    if not case.limits.rules:
+        return case
+    names, (clone_of, rounds) = candidates.vms.names, candidates.clones
+    originals = [names[row] for row in clone_of]
+    rules = case.limits.rules.with_clones(originals, rounds.tolist(), names[len(names) - len(originals) :])
+    return replace(case, limits=replace(case.limits, rules=rules))
 
 
 def _unplaced(vms: VmTable, placement: Placement) -> tuple[UnplacedVm, ...]:

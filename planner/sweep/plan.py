@@ -85,6 +85,8 @@ class PlacedScenario:
         VMs that found no host; where there is one the scenario is infeasible.
     warnings : tuple of str
         Rules that the placement breaks, because its VMs were not to be moved.
+    history : str or None
+        What the demand was that the placement looked at; None where it looked at none.
     """
 
     scenario: Scenario
@@ -93,6 +95,7 @@ class PlacedScenario:
     hosts: tuple[PlacedHost, ...]
     unplaced: tuple[UnplacedVm, ...]
     warnings: tuple[str, ...] = ()
+    history: str | None = None
 
     @property
     def n_ticks(self) -> int:

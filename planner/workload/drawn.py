@@ -16,6 +16,8 @@ from planner.workload.profiles import COMPONENT_TIMES_S, DAILY_TIME_S, FittedGen
 DAY_S = 86_400.0
 SLOT_S = 300.0
 """Step of the profiles of the hour and of the day. [s]"""
+HISTORY_REPLICATE = 1_000_000
+"""Number under which a history is drawn: sweeps have at most 10,000 replicates."""
 _DAY_SLOTS = 288
 _HOUR_SLOTS = 12
 _BLOCK_VMS = 512
@@ -142,6 +144,19 @@ class DrawnSource:
     def demand(self, replicate: int) -> Demand:
         """Draw the demand of one replicate: rows as in `vms`."""
         return self.demand_of(self.models, replicate)
+
+    def history(self, length_s: float) -> Demand:
+        """Draw demand of a window before the sweep; no replicate of a sweep has its number."""
+        return self.history_of(self.models, length_s)
+
+    def history_of(self, models: VmModels, length_s: float) -> Demand:
+        """Draw the history of other VMs."""
+        n_ticks = max(round(length_s / self._window.tick_s), 1)
+        return draw_demand(models, self._restarts, replace(self._window, replicate=HISTORY_REPLICATE, n_ticks=n_ticks))
+
+    def history_meaning(self) -> str:
+        """Say what the history is."""
+        return "A draw of its own that no replicate repeats; daily schedules are those of the sweep."
 
     def demand_of(self, models: VmModels, replicate: int) -> Demand:
         """Draw the demand of other VMs over the same window."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from planner.streams import make_generator
-from planner.workload.drawn import DAY_S, DrawnSource
+from planner.workload.drawn import DAY_S, HISTORY_REPLICATE, DrawnSource
 from planner.workload.fleet import Demand, VmTable
 from planner.workload.source import DemandSource
 
@@ -41,15 +41,35 @@ class GrownSource:
     def demand(self, replicate: int) -> Demand:
         """Draw the demand of one replicate: the base VMs' as without growth, then the clones'."""
         base = self._base.demand(replicate)
+        return self._joined(base, self._clone_demand(base, replicate))
+
+    def _joined(self, base: Demand, clones: Demand) -> Demand:
         kept = slice(0, self._n_base)
         active, granted, busy = base.active_fraction, base.granted_fraction, base.cpu_busy_vcpus
-        clones = self._clone_demand(base, replicate)
         return Demand(
             tick_s=base.tick_s,
             active_fraction=np.concatenate([active[kept], clones.active_fraction]),
             granted_fraction=np.concatenate([granted[kept], clones.granted_fraction]),
             cpu_busy_vcpus=np.concatenate([busy[kept], clones.cpu_busy_vcpus]),
         )
+
+    def history(self, length_s: float) -> Demand:
+        """Give the base VMs' history, then that of the clones, drawn or shifted as their demand is."""
+        base = self._base.history(length_s)
+        if isinstance(self._base, DrawnSource):
+            clones = self._base.history_of(self._base.models.cloned(self._clone_of, self._suffixes), length_s)
+        else:
+            clones = self._shifted(base, HISTORY_REPLICATE)
+        return self._joined(base, clones)
+
+    def history_meaning(self) -> str:
+        """Say what the base VMs' history is."""
+        return self._base.history_meaning()
+
+    @property
+    def clones(self) -> tuple[np.ndarray, np.ndarray]:
+        """Row of the base VM that each clone repeats, and its round: int64 arrays, shape (n_clones,)."""
+        return self._clone_of, self._round
 
     def independent_replicates(self) -> int | None:
         """Count the replicates that share no demand of the base VMs."""

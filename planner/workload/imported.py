@@ -88,6 +88,25 @@ class ImportedSource:
             cpu_busy_vcpus=self._busy_vcpus[drawn],
         )
 
+    def history(self, length_s: float) -> Demand:
+        """Cut the first recorded days out of the trace, shorter where it ends: what was known before the sweep."""
+        start = self._starts[0]
+        window = slice(start, start + max(round(length_s / self._tick_s), 1))
+        return Demand(
+            tick_s=self._tick_s,
+            active_fraction=self._active[:, window].copy(),
+            granted_fraction=self._granted[:, window].copy(),
+            cpu_busy_vcpus=self._busy_vcpus[0],
+        )
+
+    def history_meaning(self) -> str:
+        """Say what the history is, and that replicates replay part of it."""
+        return (
+            "The first recorded days of the imported trace. Replicates replay the same trace: those whose window lies "
+            "in the history have been seen before they are simulated, so what is predicted from it looks better than "
+            "it is."
+        )
+
     def independent_replicates(self) -> int:
         """Count the windows of the trace that do not overlap."""
         return len(self._starts)

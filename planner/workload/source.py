@@ -18,6 +18,17 @@ class DemandSource(Protocol):
         """Draw the demand of one replicate: rows as in `vms`, n_ticks as configured."""
         ...
 
+    def history(self, length_s: float) -> Demand:
+        """Give demand that placement may look at before the sweep: as `demand`, of another length where there is more.
+
+        Drawn sources draw it afresh; recorded ones give their first recorded days, which replicates may replay.
+        """
+        ...
+
+    def history_meaning(self) -> str:
+        """Say in one sentence what the history is, and whether the sweep meets it again."""
+        ...
+
     def independent_replicates(self) -> int | None:
         """Count the replicates that share no demand; None if every replicate is drawn afresh.
 

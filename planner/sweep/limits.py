@@ -1,0 +1,43 @@
+"""What a config says to placement: limits and rules of a scenario, and the demand that may be looked at."""
+
+import numpy as np
+
+from planner.config.spec import PlannerConfig
+from planner.placement import DemandRecord, Forecast, PlacementLimits, PlacementRules
+from planner.workload.source import DemandSource
+
+
+def placement_limits(config: PlannerConfig, overcommit_ratio: float, rules: PlacementRules) -> PlacementLimits:
+    """Make the limits of one scenario.
+
+    Parameters
+    ----------
+    config : PlannerConfig
+        As the scenario sees it.
+    rules : PlacementRules
+        Of its fleet (`planner.placement.resolve`).
+    """
+    return PlacementLimits(
+        overcommit_ratio=overcommit_ratio,
+        hypervisor=config.hypervisor,
+        is_every_host_open=config.question == "grow",
+        rules=rules,
+        max_vcpus_per_core=config.placement_rules.max_vcpus_per_core,
+        ha_reserve=config.placement_rules.ha_reserve,
+        admission=config.admission,
+        image_shared_fraction=config.workload.image_shared_fraction,
+    )
+
+
+def demand_record(source: DemandSource, n_replicates: int) -> DemandRecord:
+    """Make the record of a source's demand: its history, and the replicates of a sweep for the oracle."""
+    return DemandRecord(
+        configured_bytes=source.vms.configured_bytes,
+        read_history=lambda length_s: source.history(length_s),
+        read_future=lambda: [source.demand(replicate) for replicate in range(n_replicates)],
+    )
+
+
+def forecast_of(record: DemandRecord, config: PlannerConfig) -> Forecast:
+    """Make what placement may know of the demand of all VMs of a record."""
+    return Forecast(record, config.admission.history, np.arange(len(record.configured_bytes)))
