@@ -104,6 +104,16 @@ class StayedSource:
             presence=self._presence(),
         )
 
+    def history(self, length_s: float) -> Demand:
+        """Give the base's history; that of a stay is its VM's, whole, because the VM ran elsewhere or was known."""
+        base = self.base.history(length_s)
+        rows = np.concatenate([np.arange(len(self.base.vms)), self._vm_idx])
+        return Demand(base.tick_s, base.active_fraction[rows], base.granted_fraction[rows], base.cpu_busy_vcpus[rows])
+
+    def history_meaning(self) -> str:
+        """Say what the base VMs' history is."""
+        return self.base.history_meaning()
+
     def independent_replicates(self) -> int | None:
         """Count the replicates that share no demand of the base VMs."""
         return self.base.independent_replicates()
