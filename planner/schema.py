@@ -33,8 +33,8 @@ _KEYS = (
 HOST_COLUMNS = (
     *_KEYS,
     Column("status", "string", "", '"ok", or why the host\'s simulation failed', simulated=False),
-    Column("vms", "int64", "", "VMs placed on the host", simulated=False),
-    Column("configured_bytes", "int64", "bytes", "Sum of the configured memory of its VMs", simulated=False),
+    Column("vms", "int64", "", "VMs placed on the host, most at once", simulated=False),
+    Column("configured_bytes", "int64", "bytes", "Configured memory of its VMs, largest sum", simulated=False),
     Column(
         "usable_bytes",
         "int64",
@@ -115,6 +115,7 @@ VM_COLUMNS = (
     Column("vm", "string", "", "Name of the VM", simulated=False),
     Column("host", "string", "", "Name of the host it was placed on", simulated=False),
     Column("configured_bytes", "int64", "bytes", "Configured memory", simulated=False),
+    Column("on_s", "float64", "s", "Time in which it was on, on this host"),
     Column("granted_bytes_mean", "float64", "bytes", "Memory touched since power-on, mean over ticks"),
     Column("active_bytes_mean", "float64", "bytes", "Memory touched within a tick, mean over ticks"),
     Column("ballooned_bytes_mean", "float64", "bytes", "Memory in its balloon, mean over ticks"),

@@ -18,6 +18,7 @@ STREAMS = {
     "placement": 6,
     "live": 7,
     "validation": 8,
+    "turnover": 9,
 }
 
 

@@ -75,6 +75,8 @@ def make_scenarios(config: PlannerConfig, sensitivity: bool = True) -> list[dict
                     "role": role,
                     "unplaced_vms": 0,
                     "hosts_used": -(-N_VMS // per_host),
+                    "hosts_used_mean": float(-(-N_VMS // per_host)),
+                    "vms_placed": N_VMS,
                 }
             )
     return scenarios

@@ -58,7 +58,7 @@ def vms_at_risk(vms: pd.DataFrame, scenario_id: int) -> pd.DataFrame:
         `swapped_bytes_mean` [bytes], `slowdown_mean`, `slowdown_p99`, `stall_s` (all stalls together) [s], `why` (the
         stall that takes most time, "" where there is none) and `why_share` (its part of them).
     """
-    rows = vms[vms["scenario_id"] == scenario_id].sort_values(["replicate", "vm"], kind="stable")
+    rows = _one_row_each(vms[vms["scenario_id"] == scenario_id]).sort_values(["replicate", "vm"], kind="stable")
     means = ["granted_bytes_mean", "ballooned_bytes_mean", "swapped_bytes_mean", "slowdown_mean", "slowdown_p99"]
     grouped = rows.groupby("vm", sort=True)
     table = grouped[[*means, *STALLS]].mean()
@@ -74,3 +74,24 @@ def vms_at_risk(vms: pd.DataFrame, scenario_id: int) -> pd.DataFrame:
         table["why"], table["why_share"] = "", 0.0
     table = table.drop(columns=list(STALLS)).reset_index()
     return table.sort_values(["slowdown_p99", "stall_s"], ascending=False, kind="stable", ignore_index=True)
+
+
+def _one_row_each(vms: pd.DataFrame) -> pd.DataFrame:
+    """Join the rows of VMs that were on several hosts: means over the horizon add up, slowdowns by the time on each.
+
+    The host is the one that it was on longest; its highest percentile is the worst host's.
+    """
+    keys = ["replicate", "vm"]
+    is_several = vms.duplicated(keys, keep=False)
+    if not is_several.any():
+        return vms
+    several = vms[is_several].copy()
+    several["slowed_s"] = several["slowdown_mean"] * several["on_s"]
+    several = several.sort_values([*keys, "on_s"], ascending=[True, True, False], kind="stable")
+    summed = [name for name in several.columns if name.endswith("_bytes_mean") or name.startswith("stall_")]
+    how = dict.fromkeys([*summed, "on_s", "slowed_s"], "sum") | dict.fromkeys(
+        ["configured_bytes", "slowdown_p99"], "max"
+    )
+    joined = several.groupby(keys, sort=True).agg(how | {"host": "first", "scenario_id": "first"}).reset_index()
+    joined["slowdown_mean"] = joined["slowed_s"] / joined["on_s"].where(joined["on_s"] > 0)
+    return pd.concat([vms[~is_several], joined.drop(columns="slowed_s")], ignore_index=True)

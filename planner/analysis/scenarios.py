@@ -28,6 +28,10 @@ class ScenarioSummary:
     ----------
     overcommit_ratio, overcommit_ratio_mean : float
         Limit asked for; configured ÷ usable memory of the used hosts that was reached.
+    hosts_used, hosts_used_mean : int, float
+        Hosts that hold VMs at some time; mean over ticks of those that do.
+    vms_placed : int
+        Most VMs on hosts at once.
     effective_host_runs, effective_host_runs_at_target : float
         Independent host runs that would tell as much (see `risk.py`).
     swap_risk, swap_risk_low, swap_risk_high : float
@@ -50,6 +54,7 @@ class ScenarioSummary:
     tail: str
     axes: dict[str, AxisValue]
     hosts_used: int
+    hosts_used_mean: float
     vms_placed: int
     vms_per_host: float | None
     swap_risk: float | None
@@ -101,7 +106,8 @@ def summarize_scenarios(
     hosts : DataFrame, a row per scenario, replicate and host
         Columns `planner.schema.HOST_COLUMNS`, any order of rows.
     scenarios : sequence of mappings
-        The manifest's list: id, overcommit_ratio, placement, tail, axes, role, unplaced_vms, hosts_used.
+        The manifest's list: id, overcommit_ratio, placement, tail, axes, role, unplaced_vms, hosts_used,
+        hosts_used_mean, vms_placed.
     slo : SloSpec
         The objective that the risk is estimated for.
     seed : int
@@ -173,8 +179,7 @@ def _summarize(rows: pd.DataFrame, scenario: Mapping[str, Any], risk: RiskEstima
     histogram = summed_histogram(rows)
     finished = rows[rows["status"] == "ok"]
     hosts_used = int(scenario["hosts_used"])
-    n_replicates = rows["replicate"].nunique()
-    vms_placed = round(rows["vms"].sum() / n_replicates) if n_replicates else 0
+    vms_placed = int(scenario["vms_placed"])
     return ScenarioSummary(
         scenario_id=int(scenario["id"]),
         role=str(scenario["role"]),
@@ -184,6 +189,7 @@ def _summarize(rows: pd.DataFrame, scenario: Mapping[str, Any], risk: RiskEstima
         tail=str(scenario["tail"]),
         axes=dict(scenario["axes"]),
         hosts_used=hosts_used,
+        hosts_used_mean=float(scenario["hosts_used_mean"]),
         vms_placed=vms_placed,
         vms_per_host=_ratio(vms_placed, hosts_used),
         **_risk_fields(risk),

@@ -14,6 +14,7 @@ from planner.config.check_fleet import FLEET_CHECKS, check_fleet_directory, chec
 from planner.config.check_placement import PLACEMENT_CHECKS
 from planner.config.check_swap import SWAP_CHECKS
 from planner.config.check_sweep import SWEEP_CHECKS, check_placement_names
+from planner.config.check_turnover import TURNOVER_CHECKS
 from planner.config.hypervisor import HypervisorSpec
 from planner.config.spec import PlannerConfig
 from planner.errors import Issue
@@ -134,11 +135,7 @@ def check_guest_fractions(config: PlannerConfig) -> list[Issue]:
 
 def _check_plain(config: PlannerConfig, base_dir: Path, known: KnownNames) -> list[Issue]:
     """Run the checks that look at no axis."""
-    issues = [
-        issue
-        for check in (*_CHECKS, *BALLOON_CHECKS, *FLEET_CHECKS, *SWAP_CHECKS, *SWEEP_CHECKS, *PLACEMENT_CHECKS)
-        for issue in check(config)
-    ]
+    issues = [issue for check in _CHECKS for issue in check(config)]
     issues += check_fleet_directory(config, base_dir)
     if known.placements is not None:
         issues += check_placement_names(config, known.placements)
@@ -160,4 +157,10 @@ _CHECKS = (
     check_scan_advisor,
     check_enabled_mechanisms_can_act,
     check_guest_fractions,
+    *BALLOON_CHECKS,
+    *FLEET_CHECKS,
+    *SWAP_CHECKS,
+    *SWEEP_CHECKS,
+    *PLACEMENT_CHECKS,
+    *TURNOVER_CHECKS,
 )

@@ -16,6 +16,7 @@ from planner.config.placement_rules import AdmissionSpec, PlacementRulesSpec
 from planner.config.quantities import Bytes, BytesPerSecond, Fraction, Seconds
 from planner.config.suggest import nearest_name
 from planner.config.sweep import SweepSpec
+from planner.config.turnover import TurnoverSpec
 
 
 def _one_of(names: tuple[str, ...]) -> WithJsonSchema:
@@ -89,6 +90,10 @@ class VmSpec(Spec):
     limit: Bytes | None = Field(default=None, gt=0, description="Most host memory it may consume")
     balloon_driver: bool = Field(default=True, description="Whether the guest runs a balloon driver")
     host: str | None = Field(default=None, description="Host it runs on today, for as-is placement")
+    arrives: Seconds | None = Field(
+        default=None, gt=0, description="When it is powered on and placed; omitted: it runs when the horizon starts"
+    )
+    leaves: Seconds | None = Field(default=None, gt=0, description="When it is gone for good; omitted: it stays")
 
     def names(self) -> tuple[str, ...]:
         """Name the VMs this entry stands for: its name, or name-1, name-2, ... when there are several."""
@@ -137,6 +142,7 @@ class FleetSpec(Spec):
             "write one of {generate: managed-hosting, count: 450}, {fleet: DIRECTORY} or a list of VMs",
         ),
     ] = Field(description="Generated, imported or listed VMs")
+    turnover: TurnoverSpec | None = Field(default=None, description="VMs that come and go; omitted: none do")
 
 
 class WorkloadSpec(Spec):

@@ -194,6 +194,7 @@ def vm_rows(out: Out, costs: Costs, n_judged_ticks: int) -> dict[str, np.ndarray
         ("compressed", account.SUM_COMPRESSED),
     ):
         rows[f"{name}_bytes_mean"] = sums[:, column] * per_tick_bytes
+    rows["on_s"] = sums[:, account.SUM_ON_TICKS] * costs.tick_s
     rows["active_bytes_mean"] = times[:, account.TIME_ACTIVE] * per_tick_bytes
     rows["ballooned_bytes_max"] = peaks[:, account.PEAK_BALLOONED] * int(costs.page_bytes)
     rows["swapped_bytes_max"] = peaks[:, account.PEAK_SWAPPED] * int(costs.page_bytes)

@@ -49,6 +49,8 @@ def scenario_entry(item: PlacedScenario) -> dict[str, Any]:
         "hosts_used": len(item.hosts),
         "hosts_offered": sum(group.count for group in item.config.fleet.hosts),
         "vms_placed": item.vms_placed,
+        "vms_in_all": item.vms_in_all,
+        "hosts_used_mean": item.hosts_used_mean,
         "unplaced_vms": len(item.unplaced),
         "unplaced_reasons": reasons,
         "unplaced_names": [vm.name for vm in item.unplaced[:_NAMED_UNPLACED]],

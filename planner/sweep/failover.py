@@ -11,13 +11,14 @@ from typing import NamedTuple
 import numpy as np
 
 from planner.errors import InputError
-from planner.placement import HostCapacities, PlacementLimits
+from planner.placement import HostCapacities
 from planner.sweep.hosts import expand_hosts, host_capacities
-from planner.sweep.occupancy import FleetSizes, describe_host
+from planner.sweep.limits import demand_record, forecast_of, placement_limits, rules_of
+from planner.sweep.occupancy import FleetSizes, describe_host, split_stays
 from planner.sweep.over_time import Comer, Grounds, Housed, house
 from planner.sweep.plan import PlacedHost, PlacedScenario, UnplacedVm
 from planner.units import GIB
-from planner.workload.fleet import VmTable
+from planner.workload.grown import inventory_size
 from planner.workload.overhead import vm_overhead_bytes
 from planner.workload.source import DemandSource
 from planner.workload.stays import Stay, base_source
@@ -90,7 +91,7 @@ class _Event(NamedTuple):
     """A scenario, what its hosts hold when something happens to some of them, and who needs a host from then on."""
 
     item: PlacedScenario
-    fleet: VmTable
+    source: DemandSource
     closed: tuple[str, ...]
     at_tick: int
     begun: list[_Held]
@@ -129,8 +130,9 @@ def fail_hosts(
 
     Notes
     -----
-    VMs are placed in the fleet's order, in one go, beside all that the other hosts hold then; hosts that the scenario
-    leaves empty stay so unless they are `spare`. As-is placement says nothing of a lost host: then each VM goes to the
+    VMs are placed in the fleet's order, in one go, beside all that the other hosts hold then, by the placement rules of
+    the config; the failover reserve is there to be used, and nothing is predicted. Hosts that the scenario leaves
+    empty stay so unless they are `spare`. As-is placement says nothing of a lost host: then each VM goes to the
     host with most room. Who would have arrived later is placed again, on the hosts that are left. VMs that find no
     host stay off: nobody tries again. `build_plan(source, [item, displaced.scenario])` makes one plan of both; give the
     second a scenario id of its own first.
@@ -191,7 +193,7 @@ def move_hosts(
     for held in event.begun:
         name, stay = held
         if name in emptied and stay.end_tick > at_tick:
-            sent_bytes[name] += int(event.fleet.configured_bytes[stay.vm])
+            sent_bytes[name] += int(event.source.vms.configured_bytes[stay.vm])
             first_tick = at_tick + int(sent_bytes[name] / bytes_per_s / item.config.tick)
             if first_tick < stay.end_tick:
                 comer_of[held] = Comer(first_tick, False, stay.vm, stay.end_tick, "moved")
@@ -224,7 +226,7 @@ def _open_event(
     was_on = {each.stay.vm for each in begun}
     later = [each.stay for each in held if each.stay.first_tick >= at_tick]
     comers = [Comer(stay.first_tick, stay.vm not in was_on, stay.vm, stay.end_tick, stay.start) for stay in later]
-    return _Event(item, base_source(source).vms, names, at_tick, begun, comers)
+    return _Event(item, base_source(source), names, at_tick, begun, comers)
 
 
 def _all_held(item: PlacedScenario) -> Iterator[_Held]:
@@ -244,12 +246,16 @@ def _house(event: _Event, rules: Rules) -> Housed:
     held = [(position[name], stay) for name, stay in event.begun if name not in gone]
     grounds = Grounds(
         strategy=item.scenario.placement,
-        fleet=event.fleet,
+        fleet=event.source.vms,
         hosts=hosts.without(_positions(hosts, gone)),
-        limits=PlacementLimits(item.scenario.overcommit_ratio, item.config.hypervisor),
+        limits=placement_limits(
+            item.config, item.scenario.overcommit_ratio, rules_of(item.config, event.source, hosts.names)
+        ),
+        forecast=forecast_of(demand_record(event.source, item.config.sweep.replicates), item.config),
         closed_to_displaced=_positions(hosts, set(hosts.names) - used),
         displaced_ratio=rules.most_ratio,
         starts_per_host=rules.starts_per_host,
+        n_inventory=inventory_size(event.source),
         seed=item.config.seed,
     )
     return house(grounds, held, event.comers)
@@ -261,7 +267,7 @@ def _positions(hosts: HostCapacities, names: set[str]) -> np.ndarray:
 
 def _put_together(event: _Event, remaining: Sequence[_Held], housed: Housed, when: str) -> Displaced:
     """Make the scenario anew: hosts in the fleet's order, each with what it holds over the horizon."""
-    item, fleet = event.item, event.fleet
+    item, fleet = event.item, event.source.vms
     sizes = FleetSizes(fleet, vm_overhead_bytes(fleet, item.config.hypervisor))
     hardware = expand_hosts(item.config.fleet.hosts)
     room_bytes = host_capacities(hardware, item.config.hypervisor).room_bytes
@@ -270,10 +276,8 @@ def _put_together(event: _Event, remaining: Sequence[_Held], housed: Housed, whe
     for position, machine in enumerate(hardware):
         stays = [stay for name, stay in remaining if name == machine.name and stay.first_tick < stay.end_tick]
         stays += housed.stays.get(position, [])
-        whole = [stay.vm for stay in stays if stay.end_tick - stay.first_tick == item.n_ticks]
-        passing = [stay for stay in stays if stay.end_tick - stay.first_tick < item.n_ticks]
         if stays:
-            host = describe_host(machine, int(room_bytes[position]), whole, passing, sizes)
+            host = describe_host(machine, int(room_bytes[position]), *split_stays(stays, item.n_ticks), sizes)
             hosts.append(replace(host, gone_tick=old[machine.name].gone_tick if machine.name in old else None))
     refused = tuple(
         refusal.unplaced._replace(sentence=f"{when}: {refusal.unplaced.sentence}") for refusal in housed.refused

@@ -4,6 +4,8 @@ import numpy as np
 
 from planner.config.spec import PlannerConfig
 from planner.placement import DemandRecord, Forecast, PlacementLimits, PlacementRules
+from planner.placement.resolve import resolve_rules
+from planner.workload.grown import GrownSource, inventory_size
 from planner.workload.source import DemandSource
 
 
@@ -27,6 +29,17 @@ def placement_limits(config: PlannerConfig, overcommit_ratio: float, rules: Plac
         admission=config.admission,
         image_shared_fraction=config.workload.image_shared_fraction,
     )
+
+
+def rules_of(config: PlannerConfig, source: DemandSource, host_names: tuple[str, ...]) -> PlacementRules:
+    """Look up the placement rules of a config for the VMs of a source; clones keep their originals' rules."""
+    inventory = source.vms.take(np.arange(inventory_size(source)))
+    rules = resolve_rules(config.placement_rules, inventory, host_names).rules
+    if not rules or not isinstance(source, GrownSource):
+        return rules
+    names, (clone_of, rounds) = source.vms.names, source.clones
+    originals = [names[row] for row in clone_of]
+    return rules.with_clones(originals, rounds.tolist(), names[len(names) - len(originals) :])
 
 
 def demand_record(source: DemandSource, n_replicates: int) -> DemandRecord:

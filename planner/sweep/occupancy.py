@@ -43,6 +43,12 @@ def peak_sum(whole: int, stays: Iterable[Stay], sizes: np.ndarray, first_tick: i
     return best, best_tick
 
 
+def split_stays(stays: Sequence[Stay], n_ticks: int) -> tuple[list[int], list[Stay]]:
+    """Tell VMs that run on a host over the whole horizon from stays."""
+    whole = [stay.vm for stay in stays if stay.start == "running" and stay.end_tick == n_ticks]
+    return whole, [stay for stay in stays if stay.start != "running" or stay.end_tick < n_ticks]
+
+
 def describe_host(
     hardware: HostHardware, ram_bytes: int, vm_idx: Sequence[int], stays: Sequence[Stay], fleet: FleetSizes
 ) -> PlacedHost:

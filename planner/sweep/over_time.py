@@ -12,8 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planner.placement import HostCapacities, Placement, PlacementLimits, PlacementRequest, load_strategy
-from planner.placement.base import REASONS, Verdict
+from planner.placement import (
+    Forecast,
+    HostCapacities,
+    Placement,
+    PlacementLimits,
+    PlacementRequest,
+    load_strategy,
+)
+from planner.placement.base import BY_RATIO, NO_RESERVE, REASONS, Verdict
 from planner.sweep.plan import UnplacedVm
 from planner.workload.fleet import VmTable
 from planner.workload.stays import Start, Stay
@@ -71,6 +78,10 @@ class Grounds:
         steps of `RATIO_STEP` to the smallest at which no more of them would find room by raising it further.
     starts_per_host : int
         VMs that lost their host and boot on one host in one tick; others follow in the next ticks.
+    forecast : Forecast or None
+        Demand that strategies and admission may look at, rows as in `fleet`.
+    n_inventory : int
+        VMs of the inventory; rows from here on are clones, of which as-is placement knows nothing.
     seed : int
         Root of the strategy's draws.
     """
@@ -82,6 +93,8 @@ class Grounds:
     closed_to_displaced: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     displaced_ratio: float | None = None
     starts_per_host: int = 1 << 30
+    forecast: Forecast | None = None
+    n_inventory: int = 1 << 62
     seed: int = 0
 
 
@@ -117,7 +130,11 @@ def house(grounds: Grounds, held: Iterable[tuple[int, Stay]], comers: Sequence[C
     """
     known = list(held)
     housed = Housed({}, {}, [], grounds.limits.overcommit_ratio)
-    for (tick, is_new), group in groupby(sorted(comers), key=lambda comer: (comer.first_tick, comer.is_new)):
+
+    def batch_of(comer: Comer) -> tuple[int, bool, str]:
+        return comer.first_tick, comer.is_new, _strategy_for(grounds, comer)
+
+    for (tick, is_new, _), group in groupby(sorted(comers), key=batch_of):
         batch = list(group)
         known = [(host, stay) for host, stay in known if stay.end_tick > tick]
         coming = {comer.vm for comer in batch}
@@ -140,14 +157,16 @@ def _place(grounds: Grounds, there: dict[int, int], batch: list[Comer], is_new: 
     standing = np.array([*there.values(), *(-1 for _ in batch)], dtype=np.int64)
     vms = grounds.fleet.take(rows)
     hosts = grounds.hosts if is_new else grounds.hosts.without(grounds.closed_to_displaced)
-    limits = grounds.limits if is_new else replace(grounds.limits, is_every_host_open=True)
-    has_hosts = is_new and all(grounds.fleet.hosts[comer.vm] is not None for comer in batch)
-    is_lost = grounds.strategy == "as-is" and not has_hosts
-    strategy = load_strategy(UNKNOWN_HOST_STRATEGY if is_lost else grounds.strategy)
+    limits = grounds.limits
+    if not is_new:
+        # What was kept free for failover is now used; nothing is predicted of VMs that must be let on.
+        limits = replace(limits, is_every_host_open=True, ha_reserve=NO_RESERVE, admission=BY_RATIO)
+    forecast = grounds.forecast and grounds.forecast.take(rows)
+    strategy = load_strategy(_strategy_for(grounds, batch[0]))
 
     def place(ratio: float) -> _Found:
         at_ratio = replace(limits, overcommit_ratio=ratio)
-        request = PlacementRequest(vms, hosts, at_ratio, standing if there else None, seed=grounds.seed)
+        request = PlacementRequest(vms, hosts, at_ratio, standing if there else None, forecast, grounds.seed)
         return _Found(strategy.place(request), ratio)
 
     if is_new:
@@ -155,6 +174,12 @@ def _place(grounds: Grounds, there: dict[int, int], batch: list[Comer], is_new: 
     if grounds.displaced_ratio is not None:
         return place(grounds.displaced_ratio)
     return _raise_limit(place, limits.overcommit_ratio)
+
+
+def _strategy_for(grounds: Grounds, comer: Comer) -> str:
+    """Name the strategy that places a comer. Rows are sorted, so that those of the inventory come first in a tick."""
+    is_known = comer.is_new and comer.vm < grounds.n_inventory
+    return UNKNOWN_HOST_STRATEGY if grounds.strategy == "as-is" and not is_known else grounds.strategy
 
 
 def _raise_limit(place: Callable[[float], _Found], ratio: float) -> _Found:

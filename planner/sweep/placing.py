@@ -17,12 +17,14 @@ from planner.placement import (
 )
 from planner.placement.base import REASONS, Verdict
 from planner.placement.resolve import resolve_rules
+from planner.sweep.arrivals import has_arrivals, house_fleet, list_comers
 from planner.sweep.expand import Scenario, scenario_config
 from planner.sweep.fits import check_vms_fit
 from planner.sweep.grow import clones_needed, place_longest_prefix
 from planner.sweep.hosts import expand_hosts, host_capacities
-from planner.sweep.limits import demand_record, forecast_of, placement_limits
+from planner.sweep.limits import demand_record, forecast_of, placement_limits, rules_of
 from planner.sweep.occupancy import FleetSizes, describe_host
+from planner.sweep.over_time import Comer, Grounds
 from planner.sweep.plan import PlacedHost, PlacedScenario, Plan, UnplacedVm, build_plan
 from planner.sweep.sampling import page_scale
 from planner.workload.fleet import VmTable
@@ -71,6 +73,8 @@ class SweepPlanner:
         cases = [self._case(scenario) for scenario in scenarios]
         for case in cases:
             check_vms_fit(self._fleet.vms, case.hosts, case.config)
+        if any(has_arrivals(case.config) for case in cases):
+            return self._plan_over_time(cases)
         if self._config.question == "consolidate":
             return build_plan(self._fleet, [self._place(case, self._fleet.vms, self._record) for case in cases])
         n_vms = max(clones_needed(_request(case, self._fleet.vms, self._record)) for case in cases)
@@ -102,6 +106,41 @@ class SweepPlanner:
             hosts=_placed_hosts(vms, case, placement),
             unplaced=_unplaced(vms, placement),
             warnings=placement.warnings,
+            history=self._history_meaning(case.config) if record.n_reads > n_reads else None,
+        )
+
+    def _plan_over_time(self, cases: Sequence[_Case]) -> Plan:
+        """Place VMs that come and go in the order of time; visitors are clones of the fleet's VMs."""
+        comers = [list_comers(case.config, len(self._fleet.vms)) for case in cases]
+        n_vms = max(len(each) for each in comers)
+        has_visitors = n_vms > len(self._fleet.vms)
+        source = GrownSource(self._fleet, n_vms, self._config.seed) if has_visitors else self._fleet
+        record = demand_record(source, self._config.sweep.replicates)
+        placed = [self._place_over_time(case, source, record, each) for case, each in zip(cases, comers, strict=True)]
+        return build_plan(source, placed)
+
+    def _place_over_time(
+        self, case: _Case, source: DemandSource, record: DemandRecord, comers: list[Comer]
+    ) -> PlacedScenario:
+        n_reads = record.n_reads
+        grounds = Grounds(
+            strategy=case.scenario.placement,
+            fleet=source.vms,
+            hosts=case.hosts,
+            limits=replace(case.limits, rules=rules_of(case.config, source, case.hosts.names)),
+            forecast=forecast_of(record, case.config),
+            n_inventory=len(self._fleet.vms),
+            seed=case.config.seed,
+        )
+        hosts, unplaced = house_fleet(
+            grounds, case.hardware, comers, max(round(case.config.horizon / case.config.tick), 1)
+        )
+        return PlacedScenario(
+            scenario=case.scenario,
+            config=case.config,
+            page_scale=page_scale(self._fleet.vms, case.config),
+            hosts=hosts,
+            unplaced=unplaced,
             history=self._history_meaning(case.config) if record.n_reads > n_reads else None,
         )
 

@@ -54,11 +54,7 @@ class PlacedHost:
     @property
     def most_vms(self) -> int:
         """Most VMs that it holds at once."""
-        changes = Counter({0: 0})
-        for stay in self.stays:
-            changes[stay.first_tick] += 1
-            changes[stay.end_tick] -= 1
-        return len(self.vm_idx) + max(accumulate(changes[tick] for tick in sorted(changes)))
+        return _most_at_once(len(self.vm_idx), self.stays)
 
 
 class UnplacedVm(NamedTuple):
@@ -104,8 +100,20 @@ class PlacedScenario:
 
     @property
     def vms_placed(self) -> int:
+        """Most VMs that have a host at once."""
+        return _most_at_once(
+            sum(len(host.vm_idx) for host in self.hosts), [s for host in self.hosts for s in host.stays]
+        )
+
+    @property
+    def vms_in_all(self) -> int:
         """VMs that have a host at some time; one that was on several counts once."""
         return len({vm for host in self.hosts for vm in (*host.vm_idx, *(stay.vm for stay in host.stays))})
+
+    @property
+    def hosts_used_mean(self) -> float:
+        """Hosts that hold a VM, mean over the ticks of the horizon: one that fails counts until then."""
+        return sum(_ticks_in_use(host, self.n_ticks) for host in self.hosts) / self.n_ticks
 
 
 class HostRun(NamedTuple):
@@ -163,6 +171,24 @@ def build_plan(source: DemandSource, placed: Sequence[PlacedScenario]) -> Plan:
         for host, template in enumerate(templates[number])
     )
     return Plan(source, tuple(placed), problems, runs)
+
+
+def _most_at_once(n_whole: int, stays: Sequence[Stay]) -> int:
+    changes = Counter({0: 0})
+    for stay in stays:
+        changes[stay.first_tick] += 1
+        changes[stay.end_tick] -= 1
+    return n_whole + max(accumulate(changes[tick] for tick in sorted(changes)))
+
+
+def _ticks_in_use(host: PlacedHost, n_ticks: int) -> int:
+    if host.vm_idx:
+        return n_ticks
+    used, end = 0, 0
+    for stay in sorted(host.stays, key=lambda stay: stay.first_tick):
+        used += max(0, stay.end_tick - max(stay.first_tick, end))
+        end = max(end, stay.end_tick)
+    return used
 
 
 def _with_stays(

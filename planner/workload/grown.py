@@ -16,6 +16,11 @@ from planner.workload.fleet import Demand, VmTable
 from planner.workload.source import DemandSource
 
 
+def inventory_size(source: DemandSource) -> int:
+    """Count the VMs that are no clones."""
+    return source.n_inventory if isinstance(source, GrownSource) else len(source.vms)
+
+
 class GrownSource:
     """A fleet of `count` VMs made from a smaller or larger one (a `DemandSource`).
 
@@ -83,6 +88,11 @@ class GrownSource:
             else "clones repeat their originals, shifted by whole days that differ between replicates"
         )
         return f"{self._base.replicate_meaning()} Beyond the given VMs, {how}."
+
+    @property
+    def n_inventory(self) -> int:
+        """VMs of the fleet that was grown; the rows after them are clones."""
+        return self._n_base
 
     def _clone_demand(self, base: Demand, replicate: int) -> Demand:
         if isinstance(self._base, DrawnSource):

@@ -14,7 +14,7 @@ def test_committed_page_is_up_to_date(name: str) -> None:
 
 def test_every_config_section_has_its_heading() -> None:
     headings = [line for line in PAGES["config.md"]().splitlines() if line.startswith("## ")]
-    assert headings[:8] == [
+    assert headings[:10] == [
         "## Top level",
         "## `fleet`",
         "## `fleet.hosts[]`",
@@ -22,6 +22,8 @@ def test_every_config_section_has_its_heading() -> None:
         "## `fleet.vms`: generate ...",
         "## `fleet.vms`: fleet ...",
         "## `fleet.vms[]`",
+        "## `fleet.turnover`",
+        "## `fleet.turnover.lifetime`",
         "## `hypervisor`",
     ]
 

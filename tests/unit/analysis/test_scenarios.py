@@ -14,7 +14,7 @@ from tests.synthetic_run import host_row, make_config, make_run
 
 SCENARIO = {
     "id": 0, "overcommit_ratio": 1.5, "placement": "first-fit", "tail": "middle", "axes": {}, "role": "sweep",
-    "unplaced_vms": 0, "hosts_used": 2,
+    "unplaced_vms": 0, "hosts_used": 2, "hosts_used_mean": 2.0, "vms_placed": 40,
 }  # fmt: skip
 
 
