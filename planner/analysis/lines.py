@@ -9,6 +9,7 @@ from planner.config.spec import SloSpec
 
 TAIL_PATH = "workload.tail"
 SWEEP = "sweep"
+PROBE = "probe"
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,11 @@ class Line:
 
 
 def build_lines(summaries: Sequence[ScenarioSummary], slo: SloSpec) -> list[Line]:
-    """Group scenarios into lines, in the order in which they first appear."""
+    """Group scenarios into lines, in the order in which they first appear; probes of a search belong to none."""
     groups: dict[tuple[str, ...], list[ScenarioSummary]] = {}
     for item in summaries:
+        if item.role == PROBE:
+            continue
         key = (item.role, item.placement, item.tail, json.dumps(item.axes, sort_keys=True))
         groups.setdefault(key, []).append(item)
     return [_build_line(items, slo) for items in groups.values()]

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from planner.analysis.binding import BindingConstraint, explain_failure, no_ratio, sweep_ended
-from planner.analysis.lines import SWEEP, Line, build_lines, without_tail
+from planner.analysis.lines import PROBE, SWEEP, Line, build_lines, without_tail
 from planner.analysis.scenarios import AxisValue, ScenarioSummary
 from planner.analysis.wording import format_count, format_ratio, format_risk, slo_sentence
 from planner.config.axes import base_axes
@@ -129,7 +129,8 @@ def recommend(summaries: Sequence[ScenarioSummary], config: PlannerConfig) -> Re
     chosen = line.best or line.scenarios[0]
     following = line.following
     binding = explain_failure(following, config.slo) if following else sweep_ended(chosen)
-    baseline = _baseline(line, candidates)
+    probes = [item for item in summaries if item.role == PROBE and item.axes == axes and item.tail == line.tail]
+    baseline = _baseline(line, [*probes, *(item for rival in candidates for item in rival.scenarios)])
     tails = tuple(_tail_result(tail, line, chosen, lines) for tail in TAILS)
     return Recommendation(
         meets_slo=line.best is not None,
@@ -179,11 +180,13 @@ def _preference(line: Line) -> tuple[float, int, float, str]:
     return (-best.overcommit_ratio, best.hosts_used, best.swap_risk_high, line.placement)
 
 
-def _baseline(line: Line, candidates: Sequence[Line]) -> Baseline:
-    own = [item for item in line.scenarios if item.feasible] or list(line.scenarios)
+def _baseline(line: Line, candidates: Sequence[ScenarioSummary]) -> Baseline:
+    """Choose among the scenarios of all placements; that a search has not settled one does not matter for its hosts."""
+    placed = [item for item in candidates if item.placement == line.placement and item.feasible]
+    own = sorted(placed, key=lambda item: item.overcommit_ratio) or list(line.scenarios)
     ratio = 1.0 if any(item.overcommit_ratio == 1.0 for item in own) else own[0].overcommit_ratio
     reason = "no overcommit" if ratio == 1.0 else "the smallest ratio swept at which every VM finds a host"
-    rivals = [other for rival in candidates for other in rival.scenarios if other.feasible or other in own]
+    rivals = [other for other in candidates if other.feasible or other in own]
     best = min(
         (other for other in rivals if other.overcommit_ratio == ratio),
         key=lambda other: (

@@ -121,9 +121,15 @@ def summarize_scenarios(
     summaries = []
     for item in scenarios:
         rows = rows_of.get(int(item["id"]), nothing)
-        risk = estimate_risk(host_runs(rows, independent_replicates), slo, seed, scenario_key(item))
+        judged = with_confidence(slo, item.get("bound_confidence"))
+        risk = estimate_risk(host_runs(rows, independent_replicates), judged, seed, scenario_key(item))
         summaries.append(_summarize(rows, item, risk))
     return summaries
+
+
+def with_confidence(slo: SloSpec, confidence: float | None) -> SloSpec:
+    """Return the objective with another confidence of the bounds; None: its own."""
+    return slo if confidence is None else slo.model_copy(update={"confidence": confidence})
 
 
 def host_runs(rows: pd.DataFrame, independent_replicates: int | None = None) -> HostRuns:

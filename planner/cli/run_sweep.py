@@ -9,17 +9,19 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from planner.analysis.summarize import summarize_run
+from planner.analysis.looks import plan_looks
+from planner.cli.adaptive import SearchTools, grid_problems, search_stages
 from planner.cli.progress import note
-from planner.cli.stages import KnownOutcomes, Stage, simulate_plan
+from planner.cli.stages import KnownOutcomes, Stage, simulate_plan, summarize_stages
 from planner.cli.timelines import choose_hosts, simulate_timelines
 from planner.config.spec import PlannerConfig
 from planner.fleet.base import Executor, HostFailure, SimFactory
 from planner.fleet.warm import is_warm, warm_kernels
 from planner.report.page import render_report
 from planner.results import RunContents, check_target, write_run
-from planner.results.manifest import build_manifest, scenario_entry
+from planner.results.manifest import build_manifest
 from planner.results.tables import sorted_runs
+from planner.sweep.adaptive import grid_config, most_replicates
 from planner.sweep.expand import Scenario, expand_scenarios, expand_sensitivity
 from planner.sweep.placing import SweepPlanner
 from planner.sweep.plan import Plan
@@ -53,12 +55,10 @@ def prepare_sweep(job: SweepJob, source: DemandSource) -> tuple[SweepPlanner, Pl
         The target directory, an axis, a placement or a VM's size is wrong.
     """
     check_target(job.out)
-    planner = SweepPlanner(job.config, source)
-    plan = planner.plan(expand_scenarios(job.config))
-    note(
-        f"{len(source.vms)} VMs; {len(plan.placed)} scenarios x {job.config.sweep.replicates} replicates: "
-        f"{len(plan.runs)} host runs, {len(plan.problems)} of them different"
-    )
+    config = grid_config(job.config, source.independent_replicates())
+    planner = SweepPlanner(config, source)
+    plan = planner.plan(expand_scenarios(config))
+    note(f"{len(source.vms)} VMs; {_describe(plan, job.config, config.sweep.replicates)}")
     return planner, plan
 
 
@@ -68,11 +68,13 @@ def run_sweep(
     """Simulate, summarise and write a prepared sweep; see the module's first line for the order."""
     clock = _Clock()
     known: KnownOutcomes = {}
-    stages = [simulate_plan(plan, executor, sim_factory, "sweep", known)]
-    summary = _summarize(stages, job.config)
-    while others := expand_sensitivity(job.config, summary, first_id=sum(len(stage.plan.placed) for stage in stages)):
-        stages.append(simulate_plan(planner.plan(others), executor, sim_factory, _tail_label(others), known))
-        summary = _summarize(stages, job.config)
+    if job.config.sweep.adaptive:
+        independent = plan.source.independent_replicates()
+        looks = plan_looks(most_replicates(job.config, independent), job.config.slo.confidence)
+        tools = SearchTools(job.config, executor, sim_factory, known, looks, independent)
+        stages, summary = search_stages(job.config, planner, plan, tools)
+    else:
+        stages, summary = _simulate_all(job, planner, plan, (executor, sim_factory, known))
     failures = [entry for stage in stages for entry in _failures(stage, job)]
     chosen = choose_hosts(stages[0].hosts.to_pandas(), summary)
     timelines = simulate_timelines(chosen, plan, sim_factory)
@@ -115,11 +117,28 @@ def replay_command(job: SweepJob, scenario: Scenario, replicate: int, host: str)
     return shlex.join(words + [word for text in sets for word in ("--set", text)])
 
 
-def _summarize(stages: Sequence[Stage], config: PlannerConfig) -> dict[str, Any]:
-    hosts = pa.concat_tables([stage.hosts for stage in stages]).to_pandas()
-    vms = pa.concat_tables([stage.vms.select(["vm"]) for stage in stages]).to_pandas()
-    scenarios = [scenario_entry(item) for stage in stages for item in stage.plan.placed]
-    return summarize_run(hosts, vms, scenarios, config, stages[0].plan.source.independent_replicates())
+def _describe(plan: Plan, config: PlannerConfig, replicates: int) -> str:
+    if config.sweep.adaptive:
+        most = grid_problems(plan, config)
+        return (
+            f"a search among {len(plan.placed)} scenarios with up to {replicates} replicates: no more than the {most} "
+            f"host problems that all of them have with {config.sweep.replicates}"
+        )
+    runs = f"{len(plan.runs)} host runs, {len(plan.problems)} of them different"
+    return f"{len(plan.placed)} scenarios x {replicates} replicates: {runs}"
+
+
+def _simulate_all(
+    job: SweepJob, planner: SweepPlanner, plan: Plan, tools: tuple[Executor, SimFactory, KnownOutcomes]
+) -> tuple[list[Stage], dict[str, Any]]:
+    """Simulate every scenario, then what is needed to know the answer under the other tails."""
+    executor, sim_factory, known = tools
+    stages = [simulate_plan(plan, executor, sim_factory, "sweep", known)]
+    summary = summarize_stages(stages, job.config)
+    while others := expand_sensitivity(job.config, summary, first_id=sum(len(stage.plan.placed) for stage in stages)):
+        stages.append(simulate_plan(planner.plan(others), executor, sim_factory, _tail_label(others), known))
+        summary = summarize_stages(stages, job.config)
+    return stages, summary
 
 
 def _failures(stage: Stage, job: SweepJob) -> list[dict[str, Any]]:

@@ -1,16 +1,19 @@
 """One stage of a command: simulate a plan with an executor and make its tables. No host problem is simulated twice."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from planner.analysis.summarize import summarize_run
 from planner.cli.progress import show_progress
+from planner.config.spec import PlannerConfig
 from planner.fleet.base import Executor, Outcome, SimFactory
-from planner.host.problem import HostProblem
+from planner.results.manifest import scenario_entry
 from planner.results.tables import host_table, vm_table
-from planner.sweep.plan import Plan
+from planner.sweep.plan import OutcomeKey, Plan, outcome_key
 
-KnownOutcomes = dict[HostProblem, Outcome]
+KnownOutcomes = dict[OutcomeKey, Outcome]
 """What came of every host problem simulated so far in a command."""
 
 
@@ -34,17 +37,27 @@ def simulate_plan(plan: Plan, executor: Executor, sim_factory: SimFactory, label
         Makes a simulation from the plan's source.
     label : str
         Name of the stage, shown beside its progress.
-    known : dict of HostProblem to outcome
+    known : dict
         What earlier stages have found over the same fleet; what this one finds is added in place. Equal problems have
         equal results, so they are taken from here. Start a command with an empty dict.
     """
-    missing = [problem for problem in plan.problems if problem not in known]
+    keys = [outcome_key(plan.source, problem) for problem in plan.problems]
+    missing = [position for position, key in enumerate(keys) if key not in known]
     if missing:
 
         def keep(position: int, outcome: Outcome) -> None:
-            known[missing[position]] = outcome
+            known[keys[missing[position]]] = outcome
 
-        with show_progress(label, len(missing)) as advance:
-            executor.run_problems(missing, sim_factory, plan.source, keep, advance)
-    outcomes = [known[problem] for problem in plan.problems]
+        problems = [plan.problems[position] for position in missing]
+        with show_progress(label, len(problems)) as advance:
+            executor.run_problems(problems, sim_factory, plan.source, keep, advance)
+    outcomes = [known[key] for key in keys]
     return Stage(plan, outcomes, host_table(plan, outcomes), vm_table(plan, outcomes))
+
+
+def summarize_stages(stages: Sequence[Stage], config: PlannerConfig) -> dict[str, Any]:
+    """Summarise all stages of a sweep together; at least one."""
+    hosts = pa.concat_tables([stage.hosts for stage in stages]).to_pandas()
+    vms = pa.concat_tables([stage.vms.select(["vm"]) for stage in stages]).to_pandas()
+    scenarios = [scenario_entry(item) for stage in stages for item in stage.plan.placed]
+    return summarize_run(hosts, vms, scenarios, config, stages[0].plan.source.independent_replicates())

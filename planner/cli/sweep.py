@@ -24,7 +24,7 @@ from planner.fleet.warm import is_warm
 from planner.host.simulator import HostSim
 from planner.placement import strategy_names
 from planner.results.store import REPORT
-from planner.sweep.plan import Plan
+from planner.sweep.plan import Plan, take_runs
 from planner.workload.build import build_source
 
 _SHOWN_FAILURES = 5
@@ -101,6 +101,10 @@ def open_executor(kind: str, workers: int | None, ray_address: str | None) -> It
 def _print_dry_run(options: SweepOptions, config: PlannerConfig, plan: Plan) -> None:
     n_cpus = len(os.sched_getaffinity(0))
     workers = 1 if options.executor == "local" else options.workers or n_cpus
+    if config.sweep.adaptive:
+        # At most this is simulated; which part of it, only the search will know.
+        most = {item.scenario.id: (item.scenario, config.sweep.replicates) for item in plan.placed}
+        plan = take_runs(plan, most)
     found = estimate_run(plan, config, HostSim, workers, is_compiled=is_warm())
     if options.is_json:
         _write_json(dry_run_as_dict(found))

@@ -7,6 +7,7 @@ from planner.config.suggest import name_problem
 from planner.errors import Issue
 
 LARGEST_RATIO = 20.0
+MOST_RATIOS = 400
 _LARGEST = f"write a ratio of at most {LARGEST_RATIO:g}, e.g. 1.5"
 
 
@@ -57,6 +58,27 @@ def check_listed_scenarios(config: PlannerConfig) -> list[Issue]:
     return issues
 
 
+def check_adaptive(config: PlannerConfig) -> list[Issue]:
+    """Check that a search has ratios to choose from, and is the only one that chooses them."""
+    spec = config.sweep.adaptive
+    if spec is None:
+        return []
+    hint = "leave it out, or leave out sweep.adaptive"
+    issues = [
+        Issue(f"sweep.scenarios[{number}].overcommit_ratio", "is chosen by the search", hint)
+        for number, entry in enumerate(config.sweep.scenarios)
+        if "overcommit_ratio" in entry
+    ]
+    low = min(config.sweep.overcommit_ratio) if spec.min is None else spec.min
+    high = max(config.sweep.overcommit_ratio) if spec.max is None else spec.max
+    if high < low:
+        issues.append(Issue("sweep.adaptive.max", f"{high:g} is below the smallest ratio, {low:g}", "use a larger one"))
+    elif (high - low) / spec.resolution > MOST_RATIOS:
+        message = f"{spec.resolution:g} makes more than {MOST_RATIOS} ratios between {low:g} and {high:g}"
+        issues.append(Issue("sweep.adaptive.resolution", message, "use a larger step, e.g. 0.05"))
+    return issues
+
+
 def _ratio_problem(path: str, ratio: object) -> Issue | None:
     if isinstance(ratio, bool) or not isinstance(ratio, int | float):
         return Issue(path, f"{ratio} is not a number", "1.0 is no overcommit, 1.5 is half as much again")
@@ -68,4 +90,4 @@ def _ratio_problem(path: str, ratio: object) -> Issue | None:
     return None
 
 
-SWEEP_CHECKS = (check_ratios, check_placement_repeats, check_listed_scenarios)
+SWEEP_CHECKS = (check_ratios, check_placement_repeats, check_listed_scenarios, check_adaptive)

@@ -6,6 +6,23 @@ AxisValue = bool | float | str
 """What an axis may be set to, as it would be written in YAML."""
 
 
+class AdaptiveSpec(BaseModel):
+    """Search for the largest ratio that meets the objective, instead of simulating every ratio alike."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    min: float | None = Field(
+        default=None, gt=0, le=20, description="Smallest ratio; omitted: the smallest of overcommit_ratio"
+    )
+    max: float | None = Field(
+        default=None, gt=0, le=20, description="Largest ratio; omitted: the largest of overcommit_ratio"
+    )
+    resolution: float = Field(default=0.05, ge=0.001, le=1, description="Step between the ratios that it may choose")
+    replicates_max: int | None = Field(
+        default=None, ge=1, le=10_000, description="Most replicates of a ratio; omitted: four times replicates"
+    )
+
+
 class SweepSpec(BaseModel):
     """What is varied."""
 
@@ -29,4 +46,8 @@ class SweepSpec(BaseModel):
         default=(),
         description="Scenarios one by one: overcommit_ratio, placement and config paths; what one leaves out is swept "
         "as the other keys say",
+    )
+    adaptive: AdaptiveSpec | None = Field(
+        default=None,
+        description="Search the ratios: costs no more than simulating all of them, and says what it did",
     )

@@ -40,7 +40,7 @@ def answer(summary: dict[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
 
 def frontier_section(summary: dict[str, Any], frame: pd.DataFrame) -> Section:
     """Make the section with density against risk."""
-    shown = frame[frame["is_base"] | (frame["role"] != "sweep")]
+    shown = frame[frame["is_base"] | (frame["role"] == "sensitivity")]
     points = shown[shown["feasible"] & shown["swap_risk"].notna() & shown["vms_per_host"].notna()].copy()
     points["line"] = [_line_name(row, summary) for _, row in points.iterrows()]
     allowed = summary["recommendation"]["slo"]["hosts_affected_fraction"]

@@ -46,6 +46,7 @@ def scenario_entry(item: PlacedScenario) -> dict[str, Any]:
         "tail": item.scenario.tail,
         "axes": dict(item.scenario.axes),
         "role": item.scenario.role,
+        "bound_confidence": item.scenario.bound_confidence,
         "hosts_used": len(item.hosts),
         "hosts_offered": sum(group.count for group in item.config.fleet.hosts),
         "vms_placed": item.vms_placed,

@@ -1,7 +1,8 @@
 """Axes -> scenarios. Knows nothing of VMs; which VM goes where is `plan.py`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal
 
 from planner.config.axes import sweep_points, swept_paths
@@ -30,7 +31,10 @@ class Scenario:
     axes : mapping
         Values of the further axes by config path.
     role : str
-        "sweep", or "sensitivity": the recommended placement again under another tail.
+        "sweep"; "sensitivity": the recommended placement again under another tail; "probe": met on the way of an
+        adaptive search and left when it was no longer needed.
+    bound_confidence : float or None
+        Confidence that the bounds of its risk need, because it was looked at more than once; None: the objective's.
     """
 
     id: int
@@ -38,7 +42,8 @@ class Scenario:
     placement: str
     tail: str
     axes: Mapping[str, AxisValue]
-    role: Literal["sweep", "sensitivity"] = "sweep"
+    role: Literal["sweep", "sensitivity", "probe"] = "sweep"
+    bound_confidence: float | None = None
 
 
 def expand_scenarios(config: PlannerConfig) -> list[Scenario]:
@@ -103,6 +108,18 @@ def expand_sensitivity(config: PlannerConfig, summary: Mapping[str, Any], first_
     return [
         Scenario(number, ratio, placement, tail, axes, "sensitivity")
         for number, (tail, ratio) in enumerate(wanted, start=first_id)
+    ]
+
+
+def expand_tails(config: PlannerConfig, ratios: Sequence[float], recommendation: Mapping[str, Any]) -> list[Scenario]:
+    """Expand the recommended line under each other tail, over all ratios; empty where the tail is swept itself."""
+    if TAIL_PATH in swept_paths(config.sweep):
+        return []
+    placement, axes = str(recommendation["placement"]), dict(recommendation["axes"])
+    others = [tail for tail in TAILS if tail != config.workload.tail]
+    return [
+        Scenario(number, ratio, placement, tail, axes, "sensitivity")
+        for number, (tail, ratio) in enumerate(product(others, ratios))
     ]
 
 

@@ -4,7 +4,7 @@ VMs that come and go are stays of their hosts; a plan's source has a row for eac
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import NamedTuple
@@ -205,6 +205,45 @@ def _with_stays(
         return replace(item, hosts=tuple(hosts))
 
     return StayedSource(source, stays, placed[0].config.seed), [resolved(item) for item in placed]
+
+
+def take_runs(plan: Plan, wanted: Mapping[int, tuple[Scenario, int]]) -> Plan:
+    """Take some scenarios of a plan, with the first so many of their replicates.
+
+    Parameters
+    ----------
+    wanted : mapping
+        Id of a scenario in `plan` -> what it is to be in the new plan, and its number of replicates.
+
+    Returns
+    -------
+    Plan
+        Scenarios and problems in the order that they have in `plan`.
+    """
+    positions = [at for at, item in enumerate(plan.placed) if item.scenario.id in wanted]
+    renumbered = {at: number for number, at in enumerate(positions)}
+    limits = {at: wanted[plan.placed[at].scenario.id][1] for at in positions}
+    runs = [run for run in plan.runs if run.placed in limits and run.replicate < limits[run.placed]]
+    used = {problem: number for number, problem in enumerate(sorted({run.problem for run in runs}))}
+    return Plan(
+        source=plan.source,
+        placed=tuple(replace(plan.placed[at], scenario=wanted[plan.placed[at].scenario.id][0]) for at in positions),
+        problems=tuple(plan.problems[problem] for problem in used),
+        runs=tuple(run._replace(placed=renumbered[run.placed], problem=used[run.problem]) for run in runs),
+    )
+
+
+OutcomeKey = tuple[HostProblem, tuple[Stay, ...]]
+"""What decides the outcome of a host problem, whatever plan of a fleet it is in."""
+
+
+def outcome_key(source: DemandSource, problem: HostProblem) -> OutcomeKey:
+    """Name a host problem by what it holds: rows of stays mean different stays in the sources of different plans."""
+    if not isinstance(source, StayedSource):
+        return problem, ()
+    n_fleet = len(source.base.vms)
+    stays = tuple(source.stays[row - n_fleet] for row in problem.vm_idx if row >= n_fleet)
+    return replace(problem, vm_idx=tuple(row for row in problem.vm_idx if row < n_fleet)), stays
 
 
 def host_problem(item: PlacedScenario, host: PlacedHost, replicate: int = 0) -> HostProblem:

@@ -1,9 +1,13 @@
 """Stages of a command: the same host problem is simulated once, whatever stage meets it."""
 
-from fake_sim import FakeSim, fake_plan
+from dataclasses import replace
+
+from fake_sim import FakeSim, FakeSource, fake_plan
 
 from planner.cli.stages import simulate_plan
 from planner.fleet.local import LocalExecutor
+from planner.sweep.plan import outcome_key
+from planner.workload.stays import Stay, StayedSource
 
 
 class CountingExecutor(LocalExecutor):
@@ -27,7 +31,7 @@ def test_a_later_stage_simulates_only_what_is_new():
     shared = set(narrow.problems) & set(wide.problems)
     assert len(shared) > 0
     assert executor.counts == [len(narrow.problems), len(wide.problems) - len(shared)]
-    assert set(known) == set(narrow.problems) | set(wide.problems)
+    assert set(known) == {(problem, ()) for problem in (*narrow.problems, *wide.problems)}
     assert second.hosts.equals(again.hosts)
     assert second.vms.equals(again.vms)
     assert first.hosts.num_rows == len(narrow.runs)
@@ -42,3 +46,13 @@ def test_reused_outcomes_give_the_tables_of_a_fresh_simulation():
     reused = simulate_plan(plan, LocalExecutor(), FakeSim, "reused", known)
     assert fresh.hosts.equals(reused.hosts)
     assert fresh.vms.equals(reused.vms)
+
+
+def test_rows_of_stays_are_told_apart_by_their_stays():
+    """The first row after the fleet is another stay in each plan; what it holds decides, not its number."""
+    source, stays = FakeSource(), (Stay(0, 2, 5, "cold"), Stay(1, 2, 5, "moved"))
+    problem = replace(fake_plan().problems[0], vm_idx=(3, 24))
+    one, other, both = (StayedSource(source, held, seed=1) for held in (stays[:1], stays[1:], stays))
+    assert outcome_key(one, problem) != outcome_key(other, problem)
+    assert outcome_key(one, problem) == outcome_key(both, problem)
+    assert outcome_key(other, problem) == outcome_key(both, replace(problem, vm_idx=(3, 25)))
