@@ -97,7 +97,7 @@ def _verdict(found: Judged, looks: tuple[Look, ...], number: int, allowed: float
     if found.risk is None or found.low > allowed:
         return Verdict.BROKEN
     if number + 1 == len(looks):
-        return Verdict.UNSETTLED
+        return Verdict.UNSETTLED if found.broken_runs else Verdict.TOO_FEW
     # One small look is not trusted to rule a ratio out; from the second on the trend is.
     if number > 0 and (found.needed is None or found.needed > looks[-1].replicates):
         return Verdict.OUT_OF_REACH

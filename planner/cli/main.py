@@ -107,6 +107,7 @@ def sweep(  # noqa: PLR0913, PLR0917 (an argument is an option of the command he
     ray_address: Annotated[str | None, typer.Option(help="Join a Ray cluster instead of starting one here.")] = None,
     executor: Annotated[Literal["ray", "local"], typer.Option(help="Workers on Ray, or this process alone.")] = "ray",
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json alone on stdout.")] = False,
+    adaptive: Annotated[bool, typer.Option("--adaptive", help="Search the ratios instead of simulating each.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be run, how long it takes and its memory; write nothing.")
     ] = False,
@@ -115,7 +116,7 @@ def sweep(  # noqa: PLR0913, PLR0917 (an argument is an option of the command he
     from planner.cli.sweep import SweepOptions, sweep_command
 
     changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
-    return sweep_command(SweepOptions(config, changes, out, workers, ray_address, executor, as_json, dry_run))
+    return sweep_command(SweepOptions(config, changes, out, workers, ray_address, executor, as_json, dry_run, adaptive))
 
 
 @app.command()

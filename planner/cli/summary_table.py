@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from planner.analysis.wording import format_percent
+from planner.analysis.search_words import line_name, search_sentence, seen_words, warnings_of
+from planner.analysis.wording import format_percent, format_ratio
 from planner.units import format_bytes, format_value
 
 _WIDE_COLUMNS = 100
@@ -35,7 +36,28 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
         table.add_row(*(field.text(item) for field in fields), style="bold" if is_chosen else None)
     console.print(table)
     console.print()
+    if "adaptive" in summary:
+        _print_search(summary["adaptive"], console)
     console.print(recommended["sentence"], markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_search(search: Mapping[str, Any], console: Console) -> None:
+    """Print every look of an adaptive search, line by line, and what it cost."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("search", "ratio", "replicates", "hosts broken", "at most", "verdict", "why this ratio"):
+        is_text = title in ("search", "verdict", "why this ratio")
+        table.add_column(title, justify="left" if is_text else "right", overflow="fold")
+    for line in search["lines"]:
+        for number, step in enumerate(line["steps"]):
+            table.add_row(
+                "" if number else line_name(line), format_ratio(step["overcommit_ratio"]), str(step["replicates"]),
+                seen_words(step), format_percent(step["swap_risk_high"]), step["verdict"], step["reason"],
+            )  # fmt: skip
+    console.print(table)
+    console.print()
+    for text in (search_sentence(search), *warnings_of(search["lines"])):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print()
 
 
 def _axes(item: Mapping[str, Any]) -> str:

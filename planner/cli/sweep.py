@@ -52,6 +52,8 @@ class SweepOptions(NamedTuple):
         Print summary.json, or the estimate of a dry run, alone on stdout.
     is_dry_run : bool
         Say what would be run, and how long it would take; simulate and write nothing else.
+    is_adaptive : bool
+        Search the ratios, as if the config had `sweep.adaptive`.
     """
 
     config_path: Path
@@ -61,7 +63,8 @@ class SweepOptions(NamedTuple):
     ray_address: str | None
     executor: str
     is_json: bool
-    is_dry_run: bool
+    is_dry_run: bool = False
+    is_adaptive: bool = False
 
 
 def sweep_command(options: SweepOptions) -> int:
@@ -73,8 +76,12 @@ def sweep_command(options: SweepOptions) -> int:
         Exit code: 3 when a host failed, else 0.
     """
     config_path = options.config_path
-    config = load_config(config_path, options.overrides, KnownNames(placements=strategy_names()))
-    job = SweepJob(config, config_path, tuple(options.overrides), options.out or Path("reports") / config_path.stem)
+    overrides = list(options.overrides)
+    config = load_config(config_path, overrides, _known_names())
+    if options.is_adaptive and config.sweep.adaptive is None:
+        overrides.append("sweep.adaptive={}")
+        config = load_config(config_path, overrides, _known_names())
+    job = SweepJob(config, config_path, tuple(overrides), options.out or Path("reports") / config_path.stem)
     planner, plan = prepare_sweep(job, build_source(config, config_path.parent))
     if options.is_dry_run:
         _print_dry_run(options, config, plan)
@@ -96,6 +103,10 @@ def open_executor(kind: str, workers: int | None, ray_address: str | None) -> It
 
     with RayExecutor(workers, ray_address) as executor:
         yield executor
+
+
+def _known_names() -> KnownNames:
+    return KnownNames(placements=strategy_names())
 
 
 def _print_dry_run(options: SweepOptions, config: PlannerConfig, plan: Plan) -> None:

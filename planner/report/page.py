@@ -32,6 +32,7 @@ from planner.report.sections_detail import (
     vms_table,
 )
 from planner.report.sections_facts import assumptions_section, fleet_line, provenance_section
+from planner.report.sections_search import search_section
 from planner.results.read import RunTables, read_run
 
 
@@ -79,6 +80,7 @@ def _sections(run: RunTables, frame: pd.DataFrame) -> list[Section]:
         slowdown_section(slowdown_by_ratio(run.hosts, frame, ids), run.summary, frame),
         translation_section(translation_by_ratio(run.hosts, frame, ids)),
         *_at_risk(run, frame),
+        search_section(run.summary.get("adaptive")),
         comparison_section(
             paired_differences(run.hosts, frame, confidence, run.manifest.get("independent_replicates")),
             largest_ratio_by_axes(frame),

@@ -26,6 +26,7 @@ class Verdict(StrEnum):
     MET = "met"
     BROKEN = "broken"
     UNSETTLED = "not settled"
+    TOO_FEW = "nothing broke, too few replicates"
     OUT_OF_REACH = "out of reach"
     WITHIN = "within so far"
     ABOVE = "above so far"
@@ -87,6 +88,8 @@ class LineSearch:
         low, high = self._bracket()
         if high - low > 1:
             return self._probe(low, high)
+        if self._verdicts.get(high) is Verdict.TOO_FEW and self._verdicts.get(low) in _OPEN:
+            return self._step_down(high)
         for at, reason in ((low, "settle the largest within"), (high, "settle the smallest above")):
             if self._verdicts.get(at) in _OPEN:
                 return Request(at, self._looks[at] + 1, reason)
@@ -127,6 +130,12 @@ class LineSearch:
         high = next((at for at in judged if self._verdicts[at] not in _UP), self._end)
         low = max((at for at in judged if at < high), default=self._first - 1)
         return low, high
+
+    def _step_down(self, high: int) -> Request:
+        """Halve what is left below a ratio at which nothing broke: its neighbour would hardly be settled, either."""
+        met = max((at for at, verdict in self._verdicts.items() if at < high and verdict is Verdict.MET), default=-1)
+        at = (max(met, self._first - 1) + high) // 2
+        return Request(at, self._looks.get(at, -1) + 1, "middle of what could be settled")
 
     def _probe(self, low: int, high: int) -> Request:
         start = self._start
