@@ -17,6 +17,7 @@ from planner.config.catalog import (
     load_swap_device,
     swap_device_names,
 )
+from planner.config.change import ChangeSpec
 from planner.config.cpu import TlbSpec
 from planner.config.json_schema import config_json_schema
 from planner.config.spec import PlannerConfig
@@ -41,14 +42,31 @@ def config_page() -> str:
         "line: `--set slo.confidence='90 %'`, `--set fleet.hosts[0].memory='1 TiB'`. `planner check CONFIG` reports "
         "every problem at once; `planner schema` prints the JSON Schema for editors.\n",
     ]
-    for path, model in _sections(PlannerConfig, ""):
-        definition = schema if model is PlannerConfig else schema["$defs"][model.__name__]
-        first_key = next(iter(model.model_fields))
-        title = f"`{path}`: {first_key} ..." if path == "fleet.vms" else f"`{path}`" if path else "Top level"
-        parts.append(f"## {title}\n\n{model.__doc__}\n")
-        parts.append(_table(("key", "value", "default", "meaning"), _key_rows(definition)))
+    parts += _key_tables(PlannerConfig, schema)
     parts.append(_preset_part())
     return "\n".join(parts)
+
+
+def changes_page() -> str:
+    """Write the reference of change files."""
+    parts = [
+        _NOTE,
+        "# Change files\n",
+        "What `planner whatif CONFIG CHANGE.yaml ...` changes against the base; what it means is in "
+        "[what-if](whatif.md). One file is one case: everything in it is changed together. "
+        "`planner schema --changes` prints the JSON Schema for editors.\n",
+        *_key_tables(ChangeSpec, config_json_schema(ChangeSpec)),
+    ]
+    return "\n".join(parts)
+
+
+def _key_tables(root: type[BaseModel], schema: Mapping[str, Any]) -> Iterator[str]:
+    for path, model in _sections(root, ""):
+        definition = schema if model is root else schema["$defs"][model.__name__]
+        first_key = next(iter(model.model_fields))
+        title = f"`{path}`: {first_key} ..." if path == "fleet.vms" else f"`{path}`" if path else "Top level"
+        yield f"## {title}\n\n{model.__doc__}\n"
+        yield _table(("key", "value", "default", "meaning"), _key_rows(definition))
 
 
 def columns_page() -> str:
@@ -70,7 +88,7 @@ def columns_page() -> str:
     return "\n".join(parts)
 
 
-PAGES = {"config.md": config_page, "columns.md": columns_page}
+PAGES = {"config.md": config_page, "columns.md": columns_page, "changes.md": changes_page}
 
 
 def main() -> None:

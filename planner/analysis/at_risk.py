@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from planner.analysis.by_replicate import PRESSED_STATES
+
 STALLS = {
     "stall_swap_in_s": "host swap-in",
     "stall_decompress_s": "decompression",
@@ -10,7 +12,6 @@ STALLS = {
     "stall_denied_s": "no memory left",
     "stall_direct_reclaim_s": "reclaim by its own faults",
 }
-_PRESSED_STATES = ("state_soft_s", "state_hard_s", "state_low_s")
 
 
 def hosts_at_risk(hosts: pd.DataFrame, scenario_id: int) -> pd.DataFrame:
@@ -28,7 +29,7 @@ def hosts_at_risk(hosts: pd.DataFrame, scenario_id: int) -> pd.DataFrame:
     rows["is_failed"] = rows["status"] != "ok"
     rows["overcommit_ratio"] = rows["configured_bytes"] / rows["usable_bytes"]
     rows["peak_granted_ratio"] = rows["granted_bytes_max"].astype("float64") / rows["usable_bytes"]
-    rows["pressed_s"] = rows[list(_PRESSED_STATES)].astype("float64").sum(axis=1, skipna=False)
+    rows["pressed_s"] = rows[list(PRESSED_STATES)].astype("float64").sum(axis=1, skipna=False)
     measured = ["peak_granted_ratio", "pressed_s", "swap_in_bytes_per_s_p99", "swapped_bytes_mean"]
     measured += ["ballooned_bytes_mean"]
     rows["broken_share"] = rows["slo_is_broken"].astype("float64")

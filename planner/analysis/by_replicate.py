@@ -23,9 +23,17 @@ BYTES = (
     "compressed_saved_bytes_mean",
     "swapped_bytes_mean",
 )
+BROKEN_HOSTS = "broken_hosts"
+HEADROOM = "headroom_bytes"
+PRESSED = "pressed_s"
+PRESSED_STATES = ("state_soft_s", "state_hard_s", "state_low_s")
 _RATES = ("swap_in_bytes_per_s_mean", "swap_out_bytes_per_s_mean", "guest_paging_bytes_per_s_mean", "denied_bytes")
 _QUANTILES = {"slowdown_p50": 0.50, "slowdown_p95": 0.95, "slowdown_p99": 0.99}
-METRICS = (RISK, HOSTS_USED, *BYTES, *_RATES, "swap_in_bytes_per_s_p99", *_QUANTILES, "translation_overhead_mean")
+_OVER_VMS = ("slowdown_mean", "translation_overhead_mean")
+METRICS = (
+    *(RISK, BROKEN_HOSTS, HOSTS_USED, HEADROOM, *BYTES, *_RATES),
+    *("swap_in_bytes_per_s_p99", *_QUANTILES, *_OVER_VMS, PRESSED),
+)
 """Figures of a scenario that have a value per replicate; names as in `summary.json`."""
 
 
@@ -45,7 +53,9 @@ def values_by_replicate(rows: pd.DataFrame, metric: str, independent_replicates:
     -------
     Series of float64, index `replicate` ascending
         Share of broken hosts (`swap_risk`), hosts with VMs, sums over the fleet (bytes, rates), the worst host
-        (`swap_in_bytes_per_s_p99`), quantiles over all VM-ticks (`slowdown_*`), mean over VMs (translation).
+        (`swap_in_bytes_per_s_p99`, `pressed_s`: time in state soft or worse), quantiles over all VM-ticks
+        (`slowdown_p*`), mean over VMs (slowdown, translation). `headroom_bytes` is usable memory less granted memory
+        that sharing does not save: what is left before anything must be reclaimed; negative, it has to be.
     """
     if metric not in METRICS:
         raise ValueError(f"{metric} has no value per replicate; expected one of {', '.join(METRICS)}")
@@ -65,15 +75,24 @@ def values_by_replicate(rows: pd.DataFrame, metric: str, independent_replicates:
 def _reducer(metric: str) -> Callable[[pd.DataFrame], float]:
     if metric == RISK:
         return lambda part: float(part["slo_is_broken"].astype("float64").mean())
-    if metric == HOSTS_USED:
-        return lambda part: float(len(part))
-    if metric == "swap_in_bytes_per_s_p99":
-        return lambda part: float(part[metric].max())
-    if metric == "translation_overhead_mean":
+    if metric in _OVER_VMS:
         return lambda part: _mean_over_vms(part, metric)
     if metric in _QUANTILES:
         return lambda part: _slowdown(part, _QUANTILES[metric])
-    return lambda part: float(part[metric].sum())
+    special: dict[str, Callable[[pd.DataFrame], float]] = {
+        BROKEN_HOSTS: lambda part: float(part["slo_is_broken"].astype("float64").sum()),
+        HOSTS_USED: lambda part: float(len(part)),
+        HEADROOM: lambda part: float(headroom(part).sum()),
+        PRESSED: lambda part: float(part[list(PRESSED_STATES)].astype("float64").sum(axis=1).max()),
+        "swap_in_bytes_per_s_p99": lambda part: float(part["swap_in_bytes_per_s_p99"].max()),
+    }
+    return special.get(metric, lambda part: float(part[metric].sum()))
+
+
+def headroom(rows: pd.DataFrame) -> pd.Series:
+    """Return for each host row what is left of its usable memory before anything must be reclaimed. [bytes]."""
+    left = rows["usable_bytes"] + rows["shared_saved_bytes_mean"] - rows["granted_bytes_mean"]
+    return left.astype("float64")
 
 
 def _mean_over_vms(part: pd.DataFrame, column: str) -> float:

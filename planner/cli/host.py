@@ -1,27 +1,24 @@
 """`planner host`: one host of a config in full detail, sampled or every 4 KiB page."""
 
 import json
-import math
 import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from rich.console import Console
 from rich.table import Table
 
 from planner.analysis.one_host import summarize_host
 from planner.analysis.sampling_error import describe_sampling_error
 from planner.analysis.wording import format_percent, format_ratio
-from planner.cli.check import known_names
 from planner.cli.machine import available_memory_bytes
+from planner.cli.one_scenario import load_one_scenario
 from planner.cli.progress import note, show_progress
 from planner.cli.run_sweep import warm_up
-from planner.config.load import load_config
 from planner.config.spec import PlannerConfig
-from planner.errors import EXIT_OK, ConfigError, InputError
+from planner.errors import EXIT_OK, InputError
 from planner.host.problem import HostProblem, HostResult
 from planner.host.simulator import HostSim
 from planner.report.host_page import HostView, render_host_page
@@ -54,8 +51,6 @@ BASE_BYTES = 1 << 29
 """... of Python, libraries and touches, whatever the host."""
 
 _NAMED_HOSTS = 12
-_POSITION = re.compile(r"[\[ ]")
-_NO_AXES = ("sweep.axes={}", "sweep.zip=[]", "sweep.scenarios=[]")
 _LOG_COLUMNS = 120
 
 
@@ -96,7 +91,7 @@ def host_command(job: HostJob) -> int:
     ConfigError, InputError
         The config, the host's name or the target is wrong, or there is not enough memory for exact mode.
     """
-    config = _load(job)
+    config = load_one_scenario(job.config_path, job.overrides, job.ratio, job.placement)
     check_target(job.target(), HOST_FORMAT)
     found = _find_host(job, config)
     n_pages = int(_pages(found).sum())
@@ -111,26 +106,6 @@ def host_command(job: HostJob) -> int:
     summary = _write(job, config, plan, result)
     _print(job, summary)
     return EXIT_OK
-
-
-def _load(job: HostJob) -> PlannerConfig:
-    """Load the config with one ratio and one placement; what is wrong with these is said of their options."""
-    options = {}
-    if job.ratio is not None:
-        if not math.isfinite(job.ratio):
-            raise InputError("--ratio", f"{job.ratio:g} is not a finite number", "write a ratio, e.g. 1.5")
-        options["sweep.overcommit_ratio"] = ("--ratio", yaml.safe_dump([job.ratio]))
-    if job.placement is not None:
-        options["sweep.placement"] = ("--placement", yaml.safe_dump([job.placement]))
-    overrides = [*job.overrides, *_NO_AXES, *(f"{path}={value}" for path, (_, value) in options.items())]
-    try:
-        return load_config(job.config_path, overrides, known_names())
-    except ConfigError as error:
-        issues = []
-        for issue in error.issues:
-            option = options.get(_POSITION.split(issue.path)[0])
-            issues.append(issue._replace(path=option[0]) if option else issue)
-        raise ConfigError(tuple(issues), error.source) from None
 
 
 def _find_host(job: HostJob, config: PlannerConfig) -> _Found:

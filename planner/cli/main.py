@@ -139,6 +139,30 @@ def host(  # noqa: PLR0913, PLR0917 (an argument is an option of the command her
 
 
 @app.command()
+def whatif(  # noqa: PLR0913, PLR0917 (an argument is an option of the command here)
+    config: ConfigPath,
+    changes: Annotated[list[Path], typer.Argument(metavar="CHANGE...", help="Change files, a case each.")],
+    placement: Annotated[str | None, typer.Option(help="Placement of the base; default the config's first.")] = None,
+    ratio: Annotated[
+        float | None, typer.Option(help="Overcommit ratio of the base; default the config's first.")
+    ] = None,
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="Directory to write; default reports/NAME-whatif.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Root seed, instead of the config's.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default one per CPU.")] = None,
+    ray_address: Annotated[str | None, typer.Option(help="Join a Ray cluster instead of starting one here.")] = None,
+    executor: Annotated[Literal["ray", "local"], typer.Option(help="Workers on Ray, or this process alone.")] = "ray",
+    as_json: Annotated[bool, typer.Option("--json", help="Print summary.json alone on stdout.")] = False,
+) -> int:
+    """Compare changes (a host lost, more memory, growth, ...) with the fleet as it is, on the same demand."""
+    from planner.cli.whatif import WhatifJob, whatif_command
+
+    sets = (*(overrides or []), *((f"seed={seed}",) if seed is not None else ()))
+    given = (config, tuple(changes), sets, placement, ratio, out)
+    return whatif_command(WhatifJob(*given, workers, ray_address, executor, as_json))
+
+
+@app.command()
 def report(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory that planner sweep has written.")],
     out: Annotated[Path | None, typer.Option(help="HTML file to write; default RUN_DIR/report.html.")] = None,
@@ -187,8 +211,9 @@ def validate(  # noqa: PLR0913, PLR0917 (an argument is an option of the command
 @app.command()
 def schema(
     of_targets: Annotated[bool, typer.Option("--targets", help="Of a targets file of planner validate.")] = False,
+    of_changes: Annotated[bool, typer.Option("--changes", help="Of a change file of planner whatif.")] = False,
 ) -> None:
     """Print the JSON Schema of a config, for editors."""
     from planner.cli.schema import schema_command
 
-    schema_command(of_targets)
+    schema_command(of_targets, of_changes)

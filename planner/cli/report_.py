@@ -1,16 +1,20 @@
-"""`planner report`: render the page of a stored run again, without simulating."""
+"""`planner report`: render the page of a stored sweep or what-if again, without simulating."""
 
 from pathlib import Path
 
 import typer
 
+from planner.analysis.whatif_summary import WHATIF_VERSION
 from planner.errors import EXIT_OK, InputError
+from planner.report.html import write_page
 from planner.report.page import render_report
-from planner.results.store import REPORT
+from planner.report.whatif_page import render_whatif_page, whatif_facts
+from planner.results.store import REPORT, is_run_directory
+from planner.results.whatif_store import WHATIF_FORMAT, read_whatif
 
 
 def report_command(run_dir: Path, out: Path | None) -> int:
-    """Render the report of a run directory.
+    """Render the page of a sweep or of a what-if again.
 
     Parameters
     ----------
@@ -24,7 +28,11 @@ def report_command(run_dir: Path, out: Path | None) -> int:
     """
     target = out or run_dir / REPORT
     try:
-        render_report(run_dir, target)
+        if is_run_directory(run_dir, WHATIF_FORMAT):
+            manifest, summary = read_whatif(run_dir, WHATIF_VERSION)
+            write_page(render_whatif_page(summary, whatif_facts(manifest)), target)
+        else:
+            render_report(run_dir, target)
     except OSError as error:
         raise InputError(str(target), f"cannot be written: {error.strerror}", "name another file with --out") from error
     typer.echo(f"Report: {target}")

@@ -70,7 +70,7 @@ def load_config(path: Path | str, overrides: Sequence[str] = (), known: KnownNam
     values, override_locs, override_issues = apply_overrides(raw.values, tuple(overrides))
     config, shape_errors = _validate(values)
     issues = [*raw.issues, *override_issues]
-    origin = _Origin(raw, override_locs)
+    origin = Origin(raw, override_locs)
     issues += [origin.mark(explain(error)) for error in shape_errors]
     checked = config or _validate_sound_part(values, shape_errors)
     if checked is not None:
@@ -108,7 +108,7 @@ def _validate_sound_part(values: dict[str, Any], errors: list[ShapeError]) -> Pl
     return _validate(pruned)[0]
 
 
-class _Origin:
+class Origin:
     """Where each value came from: a line of the file, or `--set`."""
 
     def __init__(self, raw: RawConfig, override_locs: list[Loc]) -> None:

@@ -31,14 +31,14 @@ class ShapeError(BaseModel):
     siblings: tuple[str, ...]
 
 
-def locate_errors(error: ValidationError, values: Any) -> list[ShapeError]:
-    """List the errors of a validation with their paths in the config, each path once."""
+def locate_errors(error: ValidationError, values: Any, root: type[BaseModel] = PlannerConfig) -> list[ShapeError]:
+    """List the errors of a validation against the model `root`, with their paths in the file, each path once."""
     found: dict[Loc, ShapeError] = {}
     for detail in error.errors(include_url=False):
         # A list whose only entry is wrong counts as too short, too: the entry's own error says what to mend.
         is_echo = detail["type"] == "too_short" and bool(detail["input"])
         if not is_echo:
-            shape = _locate(detail, values)
+            shape = _locate(detail, values, root)
             found.setdefault(shape.loc, shape)
     return list(found.values())
 
@@ -60,8 +60,8 @@ def _is_axis_value(loc: Loc) -> bool:
     return (section, depth) in ((("sweep", "axes"), 4), (("sweep", "zip"), 5), (("sweep", "scenarios"), 4))
 
 
-def _locate(detail: ErrorDetails, values: Any) -> ShapeError:
-    loc, field, models = _resolve(detail["loc"])
+def _locate(detail: ErrorDetails, values: Any, root: type[BaseModel]) -> ShapeError:
+    loc, field, models = _resolve(detail["loc"], root)
     kind = detail["type"]
     if kind == "missing" and isinstance(loc[-1], int):
         kind, loc = "too_short", loc[:-1]
@@ -77,11 +77,11 @@ def _locate(detail: ErrorDetails, values: Any) -> ShapeError:
     )
 
 
-def _resolve(raw_loc: Loc) -> tuple[Loc, FieldInfo | None, list[type[BaseModel]]]:
+def _resolve(raw_loc: Loc, root: type[BaseModel]) -> tuple[Loc, FieldInfo | None, list[type[BaseModel]]]:
     """Drop union tags from a location; find the field it names and the models that hold the field."""
     loc: list[str | int] = []
     field: FieldInfo | None = None
-    holders: list[type[BaseModel]] = [PlannerConfig]
+    holders: list[type[BaseModel]] = [root]
     models = holders
     for part in raw_loc:
         tagged = [model for model in models if model.__name__ == part]

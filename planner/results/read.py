@@ -68,7 +68,7 @@ def read_run(run_dir: Path) -> RunTables:
         vms=_read_table(run_dir / VMS, VM_COLUMNS),
         manifest=manifest,
         config=_read_config(run_dir / CONFIG),
-        summary=_read_json(run_dir / SUMMARY),
+        summary=read_json(run_dir / SUMMARY),
         timelines=timelines,
     )
 
@@ -77,7 +77,7 @@ def _read_manifest(run_dir: Path) -> dict[str, Any]:
     if not (run_dir / MANIFEST).exists():
         hint = "name a directory that planner sweep has written"
         raise InputError(str(run_dir), f"is not a run of the planner: it has no {MANIFEST}", hint)
-    manifest = _read_json(run_dir / MANIFEST)
+    manifest = read_json(run_dir / MANIFEST)
     if manifest.get("format") != RUN_FORMAT:
         raise InputError(str(run_dir / MANIFEST), "was not written by the planner", _AGAIN)
     if manifest.get("format_version") != RUN_FORMAT_VERSION:
@@ -101,7 +101,8 @@ def _read_table(path: Path, columns: Sequence[Column]) -> pd.DataFrame:
     return frame
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file of a run directory. Raises InputError where it is missing or broken."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -208,25 +208,56 @@ def move_hosts(
     return found._replace(scenario=_without(found.scenario, _gone_ticks(event, remaining)))
 
 
+def without_hosts(
+    item: PlacedScenario, source: DemandSource, missing: tuple[str, ...], rules: Rules = AS_IN_VSPHERE
+) -> Displaced:
+    """Leave hosts out from the start: their VMs run on the others over the whole horizon, as if they had always.
+
+    Parameters
+    ----------
+    missing : tuple of str
+        Names of the hosts.
+    item, source, rules
+        As for `fail_hosts`; `starts_per_host` does not matter, nothing boots.
+
+    Raises
+    ------
+    InputError
+        A host that the fleet does not have, or no host that is left.
+    """
+    _check_names(item, missing, rules)
+    held = list(_all_held(item))
+    comers = [
+        Comer(stay.first_tick, False, stay.vm, stay.end_tick, stay.start) for name, stay in held if name in missing
+    ]
+    remaining = [each for each in held if each.host not in missing]
+    event = _Event(item, base_source(source), missing, 0, remaining, comers)
+    return _put_together(event, remaining, _house(event, rules), f"without {', '.join(missing)}")
+
+
 def _open_event(
     item: PlacedScenario, source: DemandSource, names: tuple[str, ...], at_tick: int, rules: Rules
 ) -> _Event:
     """Check an event and sort what is: stays that have begun, and VMs that come later and are placed again."""
-    known = [name for group in item.config.fleet.hosts for name in group.names()]
-    for name in (*names, *rules.spare):
-        if name not in known:
-            raise InputError(f'host "{name}"', "the fleet has no such host", f"its hosts are {', '.join(known[:9])}")
     if not 0 < at_tick < item.n_ticks:
         raise InputError(f"tick {at_tick}", f"outside of the horizon of {item.n_ticks} ticks", "ticks count from 0")
-    there = {host.hardware.name for host in item.hosts if host.gone_tick is None}
-    if not {*there, *rules.spare} - set(names):
-        raise InputError(", ".join(names), "no host with VMs would be left", "name fewer hosts, or spare ones")
+    _check_names(item, names, rules)
     held = list(_all_held(item))
     begun = [each for each in held if each.stay.first_tick < at_tick]
     was_on = {each.stay.vm for each in begun}
     later = [each.stay for each in held if each.stay.first_tick >= at_tick]
     comers = [Comer(stay.first_tick, stay.vm not in was_on, stay.vm, stay.end_tick, stay.start) for stay in later]
     return _Event(item, base_source(source), names, at_tick, begun, comers)
+
+
+def _check_names(item: PlacedScenario, names: tuple[str, ...], rules: Rules) -> None:
+    known = [name for group in item.config.fleet.hosts for name in group.names()]
+    for name in (*names, *rules.spare):
+        if name not in known:
+            raise InputError(f'host "{name}"', "the fleet has no such host", f"its hosts are {', '.join(known[:9])}")
+    there = {host.hardware.name for host in item.hosts if host.gone_tick is None}
+    if not {*there, *rules.spare} - set(names):
+        raise InputError(", ".join(names), "no host with VMs would be left", "name fewer hosts, or spare ones")
 
 
 def _all_held(item: PlacedScenario) -> Iterator[_Held]:

@@ -24,7 +24,7 @@ from planner.sweep.grow import clones_needed, place_longest_prefix
 from planner.sweep.hosts import expand_hosts, host_capacities
 from planner.sweep.limits import demand_record, forecast_of, placement_limits, rules_of
 from planner.sweep.occupancy import FleetSizes, describe_host
-from planner.sweep.over_time import Comer, Grounds
+from planner.sweep.over_time import UNKNOWN_HOST_STRATEGY, Comer, Grounds
 from planner.sweep.plan import PlacedHost, PlacedScenario, Plan, UnplacedVm, build_plan
 from planner.sweep.sampling import page_scale
 from planner.workload.fleet import VmTable
@@ -85,6 +85,45 @@ class SweepPlanner:
         n_held = max(max(host.vm_idx[-1] for host in item.hosts) + 1 for item in placed if item.hosts)
         return build_plan(GrownSource(self._fleet, n_held, self._config.seed), placed)
 
+    def keep(self, scenario: Scenario, placed: PlacedScenario) -> PlacedScenario:
+        """Leave all VMs on the hosts where another scenario has them, whatever the limits, also those that come and go.
+
+        `fleet` of this planner is the source that the other scenario's rows count in.
+        """
+        case = self._case(scenario)
+        sizes = FleetSizes(self._fleet.vms, vm_overhead_bytes(self._fleet.vms, case.config.hypervisor))
+        position = {name: number for number, name in enumerate(case.hosts.names)}
+        hosts = []
+        for host in placed.hosts:
+            at = position[host.hardware.name]
+            room_bytes = int(case.hosts.room_bytes[at])
+            kept = describe_host(case.hardware[at], room_bytes, list(host.vm_idx), host.stays, sizes)
+            hosts.append(replace(kept, gone_tick=host.gone_tick))
+        return replace(placed, scenario=scenario, config=case.config, hosts=tuple(hosts))
+
+    def add(self, scenario: Scenario, placed: PlacedScenario, n_vms: int) -> PlacedScenario:
+        """Place the fleet's first `n_vms` VMs: those that another scenario has placed stay, the others find a host.
+
+        All hosts of the config are open to them. As-is placement does not know where they go: worst-fit then does.
+        """
+        case = self._case(scenario)
+        if isinstance(self._fleet, GrownSource):
+            case = _with_clones(case, self._fleet)
+        is_open = replace(case, limits=replace(case.limits, is_every_host_open=True))
+        return self._stand(is_open, placed, n_vms)
+
+    def _stand(self, case: _Case, placed: PlacedScenario, n_vms: int) -> PlacedScenario:
+        """Place the VMs that a placed scenario leaves out, beside those that it has, which stay."""
+        position = {name: number for number, name in enumerate(case.hosts.names)}
+        standing = np.full(len(self._fleet.vms), -1, dtype=np.int64)
+        for host in placed.hosts:
+            standing[list(host.vm_idx)] = position[host.hardware.name]
+        whole = replace(_request(case, self._fleet.vms, self._record), standing=standing)
+        request = whole.take(np.arange(n_vms))
+        name = UNKNOWN_HOST_STRATEGY if case.scenario.placement == "as-is" else case.scenario.placement
+        placement = load_strategy(name).place(request)
+        return replace(_describe(case, request.vms, placement, placed.page_scale), history=placed.history)
+
     def _case(self, scenario: Scenario) -> _Case:
         config = scenario_config(self._config, scenario)
         hardware = expand_hosts(config.fleet.hosts)
@@ -99,15 +138,9 @@ class SweepPlanner:
             placement = place_longest_prefix(strategy, request, len(self._fleet.vms))
         else:
             placement = strategy.place(request)
-        return PlacedScenario(
-            scenario=case.scenario,
-            config=case.config,
-            page_scale=page_scale(self._fleet.vms, case.config),
-            hosts=_placed_hosts(vms, case, placement),
-            unplaced=_unplaced(vms, placement),
-            warnings=placement.warnings,
-            history=self._history_meaning(case.config) if record.n_reads > n_reads else None,
-        )
+        placed = _describe(case, vms, placement, page_scale(self._fleet.vms, case.config))
+        has_read = record.n_reads > n_reads
+        return replace(placed, history=self._history_meaning(case.config) if has_read else None)
 
     def _plan_over_time(self, cases: Sequence[_Case]) -> Plan:
         """Place VMs that come and go in the order of time; visitors are clones of the fleet's VMs."""
@@ -153,6 +186,17 @@ class SweepPlanner:
 def _request(case: _Case, vms: VmTable, record: DemandRecord) -> PlacementRequest:
     return PlacementRequest(
         vms, case.hosts, case.limits, forecast=forecast_of(record, case.config), seed=case.config.seed
+    )
+
+
+def _describe(case: _Case, vms: VmTable, placement: Placement, scale: int) -> PlacedScenario:
+    return PlacedScenario(
+        scenario=case.scenario,
+        config=case.config,
+        page_scale=scale,
+        hosts=_placed_hosts(vms, case, placement),
+        unplaced=_unplaced(vms, placement),
+        warnings=placement.warnings,
     )
 
 

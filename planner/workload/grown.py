@@ -32,13 +32,18 @@ class GrownSource:
         VMs of the grown fleet; at least 1.
     seed : int
         Root of the draws: order of the clones and their shifts. A larger fleet of a seed starts with the smaller one.
+    clone_of : int64 array, shape (count - n_base,), or None
+        Base row that each clone repeats; None: round after round, every VM once.
     """
 
-    def __init__(self, base: DemandSource, count: int, seed: int) -> None:
+    def __init__(self, base: DemandSource, count: int, seed: int, clone_of: np.ndarray | None = None) -> None:
         self._base = base
         self._seed = seed
         self._n_base = min(count, len(base.vms))
-        self._clone_of, self._round = _order_clones(len(base.vms), max(count - len(base.vms), 0), seed)
+        if clone_of is None:
+            self._clone_of, self._round = _order_clones(len(base.vms), max(count - len(base.vms), 0), seed)
+        else:
+            self._clone_of, self._round = clone_of, _occurrences(clone_of)
         self._suffixes = tuple(f"{_separator(base.vms.names)}{number}" for number in self._round)
         clones = _clone_table(base.vms, self._clone_of, self._suffixes)
         self.vms = base.vms.take(np.arange(self._n_base)).joined(clones)
@@ -146,6 +151,16 @@ def _order_clones(n_base: int, n_clones: int, seed: int) -> tuple[np.ndarray, np
     ]
     rows = np.concatenate(order)[:n_clones] if order else np.empty(0, dtype=np.int64)
     return rows.astype(np.int64), np.repeat(np.arange(1, rounds + 1), n_base)[:n_clones]
+
+
+def _occurrences(rows: np.ndarray) -> np.ndarray:
+    """Say for each entry how often its row has come up to there, from 1."""
+    seen: dict[int, int] = {}
+    numbers = []
+    for row in rows.tolist():
+        seen[row] = seen.get(row, 0) + 1
+        numbers.append(seen[row])
+    return np.array(numbers, dtype=np.int64)
 
 
 def _separator(names: tuple[str, ...]) -> str:

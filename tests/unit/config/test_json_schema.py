@@ -18,7 +18,7 @@ EXAMPLES = sorted((Path(__file__).parents[3] / "cluster_configs").glob("*.yaml")
 
 
 def test_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
-    schema_command(of_targets=False)
+    schema_command(of_targets=False, of_changes=False)
     assert json.loads(capsys.readouterr().out) == SCHEMA
 
 

@@ -1,0 +1,85 @@
+"""The directory of a what-if: the rows of base and cases, the changes, what was run, the summary and a page."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from planner.config.spec import PlannerConfig
+from planner.errors import InputError
+from planner.results.read import read_json
+from planner.results.store import (
+    CONFIG,
+    HOSTS,
+    MANIFEST,
+    SUMMARY,
+    VMS,
+    config_as_yaml,
+    write_directory,
+    write_json,
+    write_table,
+)
+
+WHATIF_FORMAT = "planner-whatif"
+WHATIF_FORMAT_VERSION = 1
+
+CHANGES = "changes.yaml"
+
+
+@dataclass(frozen=True)
+class WhatifContents:
+    """What the directory of a what-if is made of.
+
+    Attributes
+    ----------
+    config : PlannerConfig
+        Of the base.
+    changes : mapping
+        Name of a case -> its change file as read, plain values.
+    hosts, vms : Table
+        Rows of all scenarios; the manifest says which is which.
+    manifest, summary : mapping
+        JSON-ready.
+    """
+
+    config: PlannerConfig
+    changes: Mapping[str, Any]
+    hosts: pa.Table
+    vms: pa.Table
+    manifest: Mapping[str, Any]
+    summary: Mapping[str, Any]
+
+
+def write_whatif(out: Path, contents: WhatifContents, render: Callable[[Path, Path], None]) -> None:
+    """Write the directory of a what-if, replacing an earlier one at the same place; see `store.write_directory`."""
+
+    def write_files(folder: Path) -> None:
+        manifest = {"format": WHATIF_FORMAT, "format_version": WHATIF_FORMAT_VERSION, **contents.manifest}
+        write_json(manifest, folder / MANIFEST)
+        write_json(contents.summary, folder / SUMMARY)
+        (folder / CONFIG).write_text(config_as_yaml(contents.config), encoding="utf-8")
+        changes = yaml.safe_dump(dict(contents.changes), sort_keys=False, allow_unicode=True)
+        (folder / CHANGES).write_text(changes, encoding="utf-8")
+        write_table(contents.hosts, folder / HOSTS)
+        write_table(contents.vms, folder / VMS)
+
+    write_directory(out, WHATIF_FORMAT, write_files, render)
+
+
+def read_whatif(folder: Path, summary_version: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read the manifest and the summary of a what-if.
+
+    Raises
+    ------
+    InputError
+        A file is missing or broken, or another version of the planner wrote it.
+    """
+    manifest, summary = read_json(folder / MANIFEST), read_json(folder / SUMMARY)
+    found = (manifest.get("format_version"), summary.get("whatif_version"))
+    if found != (WHATIF_FORMAT_VERSION, summary_version):
+        message = f"has version {found[0]}.{found[1]}; this planner reads {WHATIF_FORMAT_VERSION}.{summary_version}"
+        raise InputError(str(folder), message, "run planner whatif again")
+    return manifest, summary

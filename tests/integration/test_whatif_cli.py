@@ -1,0 +1,144 @@
+"""The command line around a what-if: what it prints, writes and returns. Hosts are simulated by a stand-in."""
+
+import json
+
+import pytest
+import yaml
+from fake_sim import FailingSim, FakeSim, FakeSource
+
+from planner.cli import whatif as whatif_module
+from planner.cli.main import main
+
+CONFIG = {
+    "schema_version": 1,
+    "seed": 1,
+    "fleet": {
+        "hosts": [{"name": "esx", "count": 6, "memory": "64 GiB", "cores": 16}],
+        "vms": {"generate": "managed-hosting", "count": 24},
+    },
+    "hypervisor": "esxi-8",
+    "horizon": "1 days",
+    "slo": {"for_more_than": "5 min", "hosts_affected": "20 %"},
+    "sweep": {"overcommit_ratio": [1.2, 1.8], "placement": ["first-fit"], "replicates": 4},
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(whatif_module, "HostSim", FakeSim)
+    monkeypatch.setattr(whatif_module, "build_source", lambda config, base_dir: FakeSource())
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(CONFIG))
+    return tmp_path
+
+
+def whatif(folder, *changes, options=()):
+    paths = []
+    for number, text in enumerate(changes):
+        path = folder / f"case-{number}.yaml"
+        path.write_text(text)
+        paths.append(str(path))
+    given = ["--executor", "local", "--out", str(folder / "out"), *options]
+    return main(["whatif", str(folder / "fleet.yaml"), *paths, *given])
+
+
+def read_summary(folder):
+    return json.loads((folder / "out" / "summary.json").read_text())
+
+
+def test_cases_are_compared_printed_and_written(folder, capsys):
+    code = whatif(folder, "lose_hosts: {any: 1}", "name: More RAM\nhost_memory: +64 GiB", "growth: 10 %")
+    assert code == 0
+    printed = capsys.readouterr()
+    summary = read_summary(folder)
+    assert [case["name"] for case in summary["cases"]] == ["case-0", "More RAM", "case-2"]
+    for case in summary["cases"]:
+        assert case["sentence"] in printed.out
+    assert f"Report: {folder}/out/report.html" in printed.out
+    assert (folder / "out" / "report.html").read_text().count("case-0") > 3
+    written = yaml.safe_load((folder / "out" / "changes.yaml").read_text())
+    assert written["More RAM"]["host_memory"] == {"*": "+64 GiB"}
+
+
+def test_the_worst_host_is_the_one_that_losing_each_by_name_finds(folder):
+    assert whatif(folder, "lose_hosts: {any: 1}") == 0
+    case = read_summary(folder)["cases"][0]
+    hosts = [item["label"] for item in case["variants"]]
+    assert len(hosts) == read_summary(folder)["base"]["hosts_used"]
+    worst = {}
+    for host in hosts:
+        assert whatif(folder, f"lose_hosts: {host}") == 0
+        alone = read_summary(folder)["cases"][0]
+        means = {row["metric"]: row["changed"] for row in alone["differences"]}
+        worst[host] = (means["broken_hosts"], means["swap_in_bytes_per_s_p99"], means["pressed_s"])
+    assert worst[case["label"]] == max(worst.values())
+
+
+def test_report_renders_the_page_again(folder, capsys):
+    whatif(folder, "host_memory: +64 GiB")
+    first = (folder / "out" / "report.html").read_bytes()
+    (folder / "out" / "report.html").unlink()
+    assert main(["report", str(folder / "out")]) == 0
+    assert (folder / "out" / "report.html").read_bytes() == first
+
+
+def test_the_same_config_and_changes_give_the_same_bytes(folder):
+    kept = []
+    for _ in range(2):
+        whatif(folder, "lose_hosts: {any: 1}", "balloon_driver_missing: 50 %")
+        kept.append([(folder / "out" / name).read_bytes() for name in ("hosts.parquet", "summary.json", "report.html")])
+    assert kept[0] == kept[1]
+
+
+def test_json_prints_the_summary_alone(folder, capsys):
+    whatif(folder, "page_sharing: off", options=["--json"])
+    assert json.loads(capsys.readouterr().out) == read_summary(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("page_sharing: salted", "changes nothing, the base is like that already"),
+        ("placement: first-fit", "changes nothing"),
+        ("balloon_driver_missing: 0 %", "changes nothing"),
+        ("growth: {per_month: 0 %}", "changes nothing"),
+        ("lose_hosts: esx-06", 'no VM is placed on "esx-06"'),
+        ("lose_hosts: {any: 8}", "hosts are in use, and none would be left"),
+        ("lose_host: esx-1", "did you mean"),
+        ("name: only a name", "changes nothing"),
+    ],
+)
+def test_changes_that_say_nothing_or_nonsense_are_refused(folder, capsys, text, said):
+    assert whatif(folder, text) == 2
+    assert said in capsys.readouterr().err
+    assert not (folder / "out").exists()
+
+
+def test_problems_of_all_change_files_are_said_at_once(folder, capsys):
+    assert whatif(folder, "swap: floppy", "page_sharing: maybe", "hypervisor: none") == 2
+    printed = capsys.readouterr().err
+    assert "case-1.yaml" in printed
+    assert "use off, salted or unsalted" in printed
+
+
+def test_two_cases_of_one_name_are_refused(folder, capsys):
+    assert whatif(folder, "name: x\nswap: hdd", "name: x\nswap: optane") == 2
+    assert "is the name of two cases" in capsys.readouterr().err
+
+
+def test_a_base_that_holds_not_all_its_vms_is_refused(folder, capsys):
+    assert whatif(folder, "swap: hdd", options=["--ratio", "0.2"]) == 2
+    printed = capsys.readouterr().err
+    assert "the base does not hold its VMs" in printed
+    assert "larger --ratio" in printed
+
+
+def test_grown_fleets_are_refused_with_the_remedy(folder, capsys):
+    assert whatif(folder, "swap: hdd", options=["--set", "question=grow"]) == 2
+    assert "--set question=consolidate" in capsys.readouterr().err
+
+
+def test_a_failed_host_is_named_and_the_exit_code_says_so(folder, capsys, monkeypatch):
+    monkeypatch.setattr(whatif_module, "HostSim", FailingSim)
+    assert whatif(folder, "swap: hdd") == 3
+    assert "host runs failed" in capsys.readouterr().err
