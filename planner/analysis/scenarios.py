@@ -34,6 +34,9 @@ class ScenarioSummary:
         Most VMs on hosts at once.
     effective_host_runs, effective_host_runs_at_target : float
         Independent host runs that would tell as much (see `risk.py`).
+    hosts_bound, hosts_gap_fraction : int, float, or None
+        The fewest hosts that any placement of all VMs could use, proven; (hosts used - bound) ÷ bound. None where
+        nothing is proven, or some VM has no host.
     swap_risk, swap_risk_low, swap_risk_high : float
         Probability that a host breaks the objective in the horizon, and its one-sided bounds.
     swap_in_bytes_per_s_p99 : float
@@ -55,6 +58,8 @@ class ScenarioSummary:
     axes: dict[str, AxisValue]
     hosts_used: int
     hosts_used_mean: float
+    hosts_bound: int | None
+    hosts_gap_fraction: float | None
     vms_placed: int
     vms_per_host: float | None
     swap_risk: float | None
@@ -184,7 +189,7 @@ def _guest_paging_host_runs(finished: pd.DataFrame) -> int:
 def _summarize(rows: pd.DataFrame, scenario: Mapping[str, Any], risk: RiskEstimate) -> ScenarioSummary:
     histogram = summed_histogram(rows)
     finished = rows[rows["status"] == "ok"]
-    hosts_used = int(scenario["hosts_used"])
+    hosts_used, bound = int(scenario["hosts_used"]), _bound(scenario)
     vms_placed = int(scenario["vms_placed"])
     return ScenarioSummary(
         scenario_id=int(scenario["id"]),
@@ -196,6 +201,8 @@ def _summarize(rows: pd.DataFrame, scenario: Mapping[str, Any], risk: RiskEstima
         axes=dict(scenario["axes"]),
         hosts_used=hosts_used,
         hosts_used_mean=float(scenario["hosts_used_mean"]),
+        hosts_bound=bound,
+        hosts_gap_fraction=None if bound is None else (hosts_used - bound) / bound,
         vms_placed=vms_placed,
         vms_per_host=_ratio(vms_placed, hosts_used),
         **_risk_fields(risk),
@@ -218,6 +225,12 @@ def _summarize(rows: pd.DataFrame, scenario: Mapping[str, Any], risk: RiskEstima
         unplaced_vms=int(scenario["unplaced_vms"]),
         feasible=int(scenario["unplaced_vms"]) == 0,
     )
+
+
+def _bound(scenario: Mapping[str, Any]) -> int | None:
+    """Take the proven bound where every VM has a host; without some VMs fewer hosts may do."""
+    bound = scenario.get("hosts_bound")
+    return int(bound) if bound and not scenario["unplaced_vms"] else None
 
 
 def _risk_fields(risk: RiskEstimate) -> dict[str, Any]:

@@ -31,6 +31,13 @@ def format_count(count: float, noun: str) -> str:
     return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
 
 
+def format_bound(hosts_used: float, bound: float | None) -> str:
+    """Say how far from the fewest hosts a placement is; empty where no bound is known."""
+    if bound is None or bound != bound:
+        return ""
+    return "the fewest" if hosts_used == bound else f"at least {bound:,.0f}"
+
+
 def format_risk(risk: float | None, high: float, confidence: float) -> str:
     """Write a swap risk with its bound; no event seen is a bound, never a zero."""
     bound = f"{format_percent(high)} with {format_percent(confidence)} confidence"

@@ -72,7 +72,10 @@ def _axis(path: str, value: bool | float | str) -> str:
 
 
 def _hosts(item: Mapping[str, Any]) -> str:
-    return str(item["hosts_used"]) if item["feasible"] else f"{item['hosts_used']} (+{item['unplaced_vms']} VMs left)"
+    if not item["feasible"]:
+        return f"{item['hosts_used']} (+{item['unplaced_vms']} VMs left)"
+    bound = item.get("hosts_bound")
+    return f"{item['hosts_used']} (≥ {bound})" if bound and bound < item["hosts_used"] else str(item["hosts_used"])
 
 
 def _risk(item: Mapping[str, Any]) -> str:

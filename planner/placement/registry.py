@@ -18,6 +18,7 @@ from planner.placement.group_spreading import GroupSpreading
 from planner.placement.peak_aware import PeakAware
 from planner.placement.random_fit import RandomFit
 from planner.placement.sharing_aware import SharingAware
+from planner.placement.solver import Solver
 from planner.placement.worst_fit import WorstFit
 from planner.placement.worst_fit_percent import WorstFitPercent
 
@@ -33,6 +34,7 @@ _BUILT_IN: dict[str, Callable[[], PlacementStrategy]] = {
     "peak-aware": PeakAware,
     "random": RandomFit,
     "sharing-aware": SharingAware,
+    "solver": Solver,
     "spread": WorstFit,
     "worst-fit": WorstFit,
     "worst-fit-percent": WorstFitPercent,

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from planner.analysis.tables import CELL_FAILS, CELL_INFEASIBLE, CELL_MEETS, CELL_UNSURE, GUEST_CLASSES
-from planner.analysis.wording import format_count, format_percent, format_ratio, format_risk
+from planner.analysis.wording import format_bound, format_count, format_percent, format_ratio, format_risk
 from planner.report.blocks import Cell, FigureBlock, Section, TableBlock, figure_text, number_cell
 from planner.report.figures import bytes_figure, frontier_figure, host_bytes_figure
 from planner.report.theme import BYTE_CLASSES, TAIL_MEANING
@@ -199,6 +199,7 @@ def _frontier_table(points: pd.DataFrame) -> TableBlock:
             Cell(format_ratio(row["overcommit_ratio"])),
             Cell(f"{row['vms_per_host']:.1f}"),
             Cell(f"{row['hosts_used']:,}"),
+            Cell(format_bound(row["hosts_used"], row.get("hosts_bound")) or "–"),
             Cell("none seen" if row["swap_risk"] == 0 else format_percent(row["swap_risk"])),
             Cell(format_percent(row["swap_risk_low"])),
             Cell(format_percent(row["swap_risk_high"])),
@@ -206,7 +207,7 @@ def _frontier_table(points: pd.DataFrame) -> TableBlock:
         )
         for _, row in points.iterrows()
     )
-    columns = ("line", "ratio", "VMs per host", "hosts", "swap risk", "lower bound", "upper bound", "host runs broken")
+    columns = ("line", "ratio", "VMs per host", "hosts", "proven", "swap risk", "lower", "upper", "host runs broken")
     return TableBlock("frontier-table", "Density and swap risk", columns, rows)
 
 
@@ -254,6 +255,7 @@ def _bytes_lead(table: pd.DataFrame) -> str:
 
 def _map_cell(row: pd.Series) -> Cell:
     hosts = format_count(row["hosts_used"], "host")
+    bound = format_bound(row["hosts_used"], row.get("hosts_bound"))
     if row["status"] == CELL_INFEASIBLE:
         return Cell(f"{format_count(row['unplaced_vms'], 'VM')} without a host\n{hosts} used", style=CELL_INFEASIBLE)
     if row["swap_risk"] is None or row["swap_risk"] != row["swap_risk"]:
@@ -263,4 +265,5 @@ def _map_cell(row: pd.Series) -> Cell:
     else:
         risk = f"{format_percent(row['swap_risk'])}\nat most {format_percent(row['swap_risk_high'])}"
     mark = " recommended" if row["is_recommended"] else ""
+    hosts = f"{hosts}, {bound}" if bound else hosts
     return Cell(f"{risk}\n{hosts}\n{_STATUS_WORDS[row['status']]}", style=f"{row['status']}{mark}")

@@ -1,6 +1,6 @@
 """Places the VMs of every scenario of a config, over one fleet: its VMs and, for "grow", clones of them."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from planner.placement import (
     load_strategy,
 )
 from planner.placement.base import REASONS, Verdict
+from planner.placement.bound import HostBound, bound_hosts
 from planner.placement.resolve import resolve_rules
 from planner.sweep.arrivals import has_arrivals, house_fleet, list_comers
 from planner.sweep.expand import Scenario, scenario_config
@@ -61,6 +62,7 @@ class SweepPlanner:
         self._config = config
         self._fleet = fleet
         self._record = demand_record(fleet, config.sweep.replicates)
+        self._bounds: dict[Hashable, HostBound] = {}
 
     def plan(self, scenarios: Sequence[Scenario]) -> Plan:
         """Place every scenario and list the host problems of all replicates.
@@ -140,7 +142,11 @@ class SweepPlanner:
             placement = strategy.place(request)
         placed = _describe(case, vms, placement, page_scale(self._fleet.vms, case.config))
         has_read = record.n_reads > n_reads
-        return replace(placed, history=self._history_meaning(case.config) if has_read else None)
+        return replace(
+            placed,
+            bound=self._bound(case, request) if case.config.question == "consolidate" else None,
+            history=self._history_meaning(case.config) if has_read else None,
+        )
 
     def _plan_over_time(self, cases: Sequence[_Case]) -> Plan:
         """Place VMs that come and go in the order of time; visitors are clones of the fleet's VMs."""
@@ -176,6 +182,15 @@ class SweepPlanner:
             unplaced=unplaced,
             history=self._history_meaning(case.config) if record.n_reads > n_reads else None,
         )
+
+    def _bound(self, case: _Case, request: PlacementRequest) -> HostBound:
+        """Bound the hosts of a scenario; scenarios that differ only in what the bound leaves out share one."""
+        config = case.config
+        key = (case.limits.overcommit_ratio, config.hypervisor, config.placement_rules, config.fleet.hosts)
+        relaxed_admission = config.admission.policy != "ratio"
+        if (*key, relaxed_admission) not in self._bounds:
+            self._bounds[*key, relaxed_admission] = bound_hosts(request)
+        return self._bounds[*key, relaxed_admission]
 
     def _history_meaning(self, config: PlannerConfig) -> str:
         if config.admission.policy == "oracle":

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from planner.config.spec import PlannerConfig
 from planner.host.problem import HostHardware, HostProblem
+from planner.placement.bound import HostBound
 from planner.sweep.expand import Scenario
 from planner.workload.source import DemandSource
 from planner.workload.stays import Stay, StayedSource, base_source
@@ -81,6 +82,8 @@ class PlacedScenario:
         VMs that found no host; where there is one the scenario is infeasible.
     warnings : tuple of str
         Rules that the placement breaks, because its VMs were not to be moved.
+    bound : HostBound or None
+        The fewest hosts that any placement could need; None for the question "grow".
     history : str or None
         What the demand was that the placement looked at; None where it looked at none.
     """
@@ -91,6 +94,7 @@ class PlacedScenario:
     hosts: tuple[PlacedHost, ...]
     unplaced: tuple[UnplacedVm, ...]
     warnings: tuple[str, ...] = ()
+    bound: HostBound | None = None
     history: str | None = None
 
     @property
