@@ -1,7 +1,7 @@
 """Draw the demand of VMs whose behaviour is given by fitted figures: latent Gaussian series, restarts, growth.
 
 Serves generated and listed fleets. Not modelled: power-off periods (restarts take less than a tick in the data the
-figures come from), VMs that come and go, and the estimate of active memory right after power-on.
+figures come from) and the estimate of active memory right after power-on.
 """
 
 from dataclasses import dataclass, replace

@@ -6,9 +6,11 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from planner.config.turnover import TurnoverSpec
 from planner.errors import InputError
 from planner.host.simulator import HostSim
 from planner.kernels import timeline
+from planner.sweep.arrivals import list_comers
 from planner.sweep.failover import Rules, fail_hosts, move_hosts
 from planner.sweep.plan import build_plan, host_problem
 from planner.units import GIB
@@ -115,6 +117,42 @@ def test_hosts_keep_their_books_through_events(seed, preset, zeroed, events):
         assert (rows[gone:, _column("granted")] == 0).all()
         if preset == "esxi-8":  # KSM keeps the memory of its records
             assert (rows[gone:, _column("consumed")] == 0).all()
+
+
+@settings(max_examples=60, **COMMON)
+@given(
+    sizes=st.lists(st.integers(1, 8), min_size=1, max_size=8),
+    arrivals_per_day=st.sampled_from([50.0, 400.0, 2000.0]),
+    lifetime=st.sampled_from(["5 min", "20 min", "2 h"]),
+    strategy=st.sampled_from(["first-fit", "worst-fit", "best-fit"]),
+    event=st.none() | st.tuples(st.booleans(), st.integers(1, 4), st.integers(1, N_TICKS - 1), st.just(1.2)),
+)
+def test_turnover_keeps_every_limit_at_every_tick(sizes, arrivals_per_day, lifetime, strategy, event):
+    fleet = Fleet(sizes)
+    config = config_of(hosts=4, overcommit_ratio=[1.2], placement=[strategy])
+    turnover = TurnoverSpec.model_validate({"arrivals_per_day": arrivals_per_day, "lifetime": lifetime})
+    with_it = config.fleet.model_copy(update={"turnover": turnover})
+    config = config.model_copy(update={"horizon": 7200.0, "fleet": with_it})
+    plan = plan_of(config, fleet)
+    item, vms = plan.placed[0], plan.source.base.vms if hasattr(plan.source, "base") else plan.source.vms
+    if event is not None:
+        call = fail_hosts if event[0] else move_hosts
+        try:
+            item = call(item, plan.source, (f"h-{event[1]:02d}",), event[2], rules=Rules(most_ratio=1.2)).scenario
+        except InputError:
+            return
+    assert presence(item, len(vms)).max(initial=0) <= 1
+    for host in item.hosts:
+        held = np.zeros(N_TICKS, dtype=np.int64)
+        held += int(vms.configured_bytes[list(host.vm_idx)].sum())
+        for stay in host.stays:
+            held[stay.first_tick : stay.end_tick] += vms.configured_bytes[stay.vm]
+        assert held.max() <= 12 * GIB  # 10 GiB at a ratio of 1.2
+        assert host.configured_bytes == held.max()
+    names = {vm.name for vm in item.unplaced}
+    housed = {vms.names[vm] for vm in np.flatnonzero(presence(item, len(vms)).any(axis=1))}
+    arrived = list_comers(config, len(sizes))
+    assert all(vms.names[comer.vm] in housed | names for comer in arrived)
 
 
 def _config(preset, zeroed):

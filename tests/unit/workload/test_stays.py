@@ -1,5 +1,7 @@
 """Stays: the VM's own demand within, nothing outside; after a boot memory grows anew."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,12 @@ def test_rows_of_the_base_come_first_and_stay_as_they_are():
     assert demand.cpu_busy_vcpus.tolist() == [1.0, 2.0, 2.0]
     assert source.independent_replicates() == 3
     assert base_source(source).vms.names == ("vm-0", "vm-1")
+
+
+def test_it_pickles_for_workers():
+    source = StayedSource(GeneratedSource("managed-hosting", 3, 7200.0, 300.0, 1), (Stay(1, 2, 5, "cold"),), seed=1)
+    again = pickle.loads(pickle.dumps(source))
+    assert np.array_equal(again.demand(1).granted_fraction, source.demand(1).granted_fraction, equal_nan=True)
 
 
 def test_a_stay_has_the_demand_of_its_ticks_only():
