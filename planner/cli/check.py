@@ -11,6 +11,7 @@ from planner.config.spec import PlannerConfig
 from planner.errors import ConfigError
 from planner.placement import strategy_names
 from planner.placement.resolve import resolve_rules
+from planner.sweep.arrivals import visits_of
 from planner.sweep.expand import expand_scenarios
 from planner.sweep.fits import check_vms_fit
 from planner.sweep.hosts import expand_hosts, host_capacities
@@ -57,9 +58,11 @@ def describe_run(config: PlannerConfig, n_vms: int) -> str:
     """Say in one line what a sound config would run."""
     hosts = sum(group.count for group in config.fleet.hosts)
     ticks = round(config.horizon / config.tick)
+    n_visitors = len(visits_of(config))
+    visitors = f" and {_count(n_visitors, 'visitor')}" if n_visitors else ""
     return (
         f"{_count(len(expand_scenarios(config)), 'scenario')} × {_count(config.sweep.replicates, 'replicate')} "
-        f"for {_count(n_vms, 'VM')} on up to {_count(hosts, 'host')}, "
+        f"for {_count(n_vms, 'VM')}{visitors} on up to {_count(hosts, 'host')}, "
         f"{_count(ticks, 'tick')} of {format_seconds(config.tick)}, hypervisor {config.hypervisor.preset}."
     )
 

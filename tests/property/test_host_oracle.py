@@ -262,6 +262,13 @@ GROWS_WHILE_RECLAIMING = {
     "swap": {"enabled": False},
 }
 
+# Every VM comes or leaves, zeroes its memory at boot, has no driver for three ticks, and takes overhead memory.
+COMES_AND_GOES = GROWS_WHILE_RECLAIMING | {
+    "vm_overhead_per_memory": 0.15,
+    "ballooning": {"enabled": True, "policy": "esxi", "driver_delay": "15 min", "inflate": "1 MiB/s"},
+    "swap": {"enabled": True, "power_on_check": True},
+}
+
 
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @example(
@@ -270,6 +277,14 @@ GROWS_WHILE_RECLAIMING = {
     | NO_SWAP_LIMIT
     | PLAIN_GUESTS,
     hypervisor=GROWS_WHILE_RECLAIMING,
+)
+@example(
+    fleet={"seed": 7, "n_vms": 5, "ratio": 2.0, "page_scale": 64, "reserved": 0.5, "limited": 0.0, "numa_nodes": 1}
+    | {"passing": 1.0}
+    | NO_SWAP_LIMIT
+    | PLAIN_GUESTS
+    | {"zeroed": True},
+    hypervisor=COMES_AND_GOES,
 )
 @given(fleet=FLEETS, hypervisor=HYPERVISORS)
 def test_stack_equals_oracle(fleet, hypervisor):

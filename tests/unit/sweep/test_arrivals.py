@@ -2,11 +2,12 @@
 
 import pytest
 
+from planner.cli.check import describe_run
 from planner.config.catalog import expand_hypervisor
 from planner.config.check import KnownNames, check_config
 from planner.config.spec import PlannerConfig
 from planner.config.turnover import TurnoverSpec
-from planner.sweep.arrivals import has_arrivals, list_comers
+from planner.sweep.arrivals import has_arrivals, list_comers, visits_of
 from planner.sweep.expand import expand_scenarios
 from planner.sweep.over_time import Comer
 from planner.sweep.placing import SweepPlanner
@@ -113,3 +114,8 @@ def test_too_much_turnover_is_reported(tmp_path):
     assert issue.path == "fleet.turnover.arrivals_per_day"
     # 50 minutes and a day's worth of those who are there from the start: 1e6 x (50 / 1440 + 1).
     assert "1,034,723" in issue.message
+    assert describe_run(with_turnover(config, arrivals_per_day=0.001, from_start=False), 1).startswith(
+        "1 scenario × 1 replicate for 1 VM on up to 2 hosts"
+    )
+    busy = with_turnover(config, arrivals_per_day=40)
+    assert f" for 1 VM and {len(visits_of(busy))} visitors on " in describe_run(busy, 1)
