@@ -14,6 +14,7 @@ from planner.analysis.whatif_summary import WhatifTables, summarize_whatif
 from planner.cli.check import known_names
 from planner.cli.one_scenario import load_one_scenario
 from planner.cli.progress import note
+from planner.cli.recovery import describe_recovery
 from planner.cli.run_sweep import warm_up
 from planner.cli.stages import KnownOutcomes, Stage, simulate_plan
 from planner.cli.sweep import open_executor
@@ -188,6 +189,10 @@ def _write(
     tables = WhatifTables(hosts.to_pandas(), vms.to_pandas(), {item.scenario.id: _gone(item) for item in placed})
     scenarios = [scenario_entry(item) for item in placed]
     summary = summarize_whatif(tables, scenarios, entries, config, source.independent_replicates())
+    for case, item in zip(cases, summary["cases"], strict=True):
+        if case.kind == "lose_hosts" and case.at_tick is not None and case.is_base_fleet:
+            ids = (case.base.scenario.id, item["scenario_id"])
+            item["recovery"] = describe_recovery(stages[0].plan, ids, case.at_tick, config, HostSim)
     written = {name: item.model_dump(mode="json", exclude_none=True) for name, item in changes.items()}
     contents = WhatifContents(config, written, hosts, vms, manifest, summary)
     page = render_whatif_page(summary, whatif_facts(manifest))

@@ -1,0 +1,88 @@
+"""How long pressure lasts after hosts have failed: the hosts that took their VMs, simulated again with time lines."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from planner.analysis.recovery import Calm, RecoveryTime, estimate_recovery, pressure_after
+from planner.analysis.wording import format_count
+from planner.cli.progress import show_progress
+from planner.config.spec import PlannerConfig
+from planner.fleet.base import SimFactory
+from planner.sweep.plan import PlacedHost, PlacedScenario, Plan, host_problem
+from planner.units import format_seconds
+
+
+class _HostRecovery(NamedTuple):
+    """Recovery of one host, and the replicates in which it was pressed at all."""
+
+    host: str
+    time: RecoveryTime
+    n_pressed: int
+
+
+def describe_recovery(
+    plan: Plan, ids: tuple[int, int], at_tick: int, config: PlannerConfig, sim_factory: SimFactory
+) -> list[tuple[str, str]]:
+    """Say how long the hosts that took VMs in are short of memory because of it: rows of a table.
+
+    Parameters
+    ----------
+    plan : Plan
+        Holds both scenarios.
+    ids : tuple of (int, int)
+        Numbers of the base and of the scenario with the event.
+    at_tick : int
+        Tick of the event.
+    config : PlannerConfig
+        Of the base: its objective says what swap-in is too much.
+    """
+    scenarios = {item.scenario.id: item for item in plan.placed}
+    base, changed = scenarios[ids[0]], scenarios[ids[1]]
+    before = {host.hardware.name: host for host in base.hosts}
+    takers = [host for host in changed.hosts if any(stay.first_tick >= at_tick for stay in host.stays)]
+    sim = sim_factory(plan.source)
+    calm = Calm(config.slo.swap_in)
+    found = []
+    with show_progress("after the failure", len(takers) * config.sweep.replicates) as advance:
+
+        def time_of(host: PlacedHost, replicate: int) -> float | None:
+            def line(item: PlacedScenario, where: PlacedHost) -> object:
+                return sim.run(host_problem(item, where, replicate), keep_timeline=True).timeline
+
+            old = before.get(host.hardware.name)
+            without = None if old is None else line(base, old)
+            advance(1)
+            return pressure_after(line(changed, host), at_tick, config.tick, calm, without)  # type: ignore[arg-type]
+
+        for host in takers:
+            times = [time_of(host, replicate) for replicate in range(config.sweep.replicates)]
+            n_pressed = sum(time is None or time > 0 for time in times)
+            found.append(_HostRecovery(host.hardware.name, estimate_recovery(times, config.slo.confidence), n_pressed))
+    return _rows(found, config.sweep.replicates)
+
+
+def _rows(found: Sequence[_HostRecovery], replicates: int) -> list[tuple[str, str]]:
+    if not found:
+        return [("hosts that took VMs in", "none")]
+    longest = max(found, key=lambda item: float("inf") if item.time.median_s is None else item.time.median_s)
+    pressed = [item for item in found if item.n_pressed]
+    rows = [
+        ("hosts that took VMs in", f"{len(found)}"),
+        ("of them in state soft or worse, or swapping in too much, because of it", f"{len(pressed)}"),
+    ]
+    if pressed:
+        rows.append((f"pressure lasts longest on {longest.host}", _time(longest.time)))
+        rows.append(("... replicates in which it is pressed", f"{longest.n_pressed} of {replicates}"))
+    return rows
+
+
+def _time(time: RecoveryTime) -> str:
+    middle = _end(time.median_s)
+    return (
+        f"median {middle}, {_end(time.low_s)} to {_end(time.high_s)} with {time.confidence * 100:.0f} % confidence, "
+        f"{format_count(time.replicates, 'replicate')}"
+    )
+
+
+def _end(time_s: float | None) -> str:
+    return "past the horizon" if time_s is None else format_seconds(time_s)
