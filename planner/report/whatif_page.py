@@ -89,8 +89,8 @@ def _overview(summary: Mapping[str, Any]) -> Section:
             ),
         )
         for metric, title, scale, label, text in (
-            (HEADROOM, "Memory lost and won", BYTES_SCALE, "memory left without reclaim, changed (GiB)", "memory_text"),
-            (RISK, "Change of the swap risk", PERCENT_SCALE, "hosts that break the objective (points)", "risk_text"),
+            (HEADROOM, "Memory lost and won", BYTES_SCALE, "changed by (GiB)", "memory_text"),
+            (RISK, "Change of the swap risk", PERCENT_SCALE, "changed by (points)", "risk_text"),
         )
     )
     rows = tuple(
