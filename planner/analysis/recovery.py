@@ -1,7 +1,8 @@
 """How long a host is short of memory after something has happened to it: from time lines to a time with its interval.
 
-A tick is pressed while the memory state is soft or worse, or swap-in is above what the objective allows. Pressure that
-the host would have had anyway can be taken off, tick by tick, with the time line of the run without the event.
+A tick is pressed while the memory state is soft or worse, or swap-in or guest paging is above what the objective allows.
+Pressure that the host would have had anyway can be taken off, tick by tick, with the time line of the run without the
+event.
 """
 
 from collections.abc import Sequence
@@ -27,11 +28,14 @@ class Calm(NamedTuple):
         Time for which it must stay calm; shorter lulls do not count. [s]
     begins_within_s : float
         Pressure that begins later than this after the event is not its doing. [s]
+    guest_paging_bytes_per_s : float
+        Most that the guests of a calm host read back in a tick: the objective's. [bytes/s]
     """
 
     swap_in_bytes_per_s: float
     for_s: float = 1800.0
     begins_within_s: float = 3600.0
+    guest_paging_bytes_per_s: float = inf
 
 
 class RecoveryTime(NamedTuple):
@@ -64,7 +68,8 @@ def pressed_ticks(timeline: np.ndarray, tick_s: float, calm: Calm) -> np.ndarray
         In bytes, as `HostResult.timeline`.
     """
     is_swapping = timeline[:, _AT["swap_in_bytes"]] / tick_s > calm.swap_in_bytes_per_s
-    return np.asarray((timeline[:, _AT["state"]] > _STATE_CLEAR) | is_swapping)
+    is_paging = timeline[:, _AT["guest_paging_bytes"]] / tick_s > calm.guest_paging_bytes_per_s
+    return np.asarray((timeline[:, _AT["state"]] > _STATE_CLEAR) | is_swapping | is_paging)
 
 
 def pressure_after(

@@ -109,6 +109,8 @@ def status_of(is_met: bool, binding_kind: str) -> str:
 def _sureness(row: Mapping[str, Any]) -> str:
     if row["is_clear"]:
         return f"a clear change ({_ends(row)})"
+    if row["difference"] and row["differing"] == row["replicates"] > 1 and row["unpaired_low"] is None:
+        return f"the same change in all {row['replicates']} replicates ({_ends(row)})"
     return f"no clear change ({_ends(row)})"
 
 

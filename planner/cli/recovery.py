@@ -1,6 +1,7 @@
 """How long pressure lasts after hosts have failed: the hosts that took their VMs, simulated again with time lines."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import NamedTuple
 
 from planner.analysis.recovery import Calm, RecoveryTime, estimate_recovery, pressure_after
@@ -41,7 +42,8 @@ def describe_recovery(
     before = {host.hardware.name: host for host in base.hosts}
     takers = [host for host in changed.hosts if any(stay.first_tick >= at_tick for stay in host.stays)]
     sim = sim_factory(plan.source)
-    calm = Calm(config.slo.swap_in)
+    most_paging = inf if config.slo.guest_paging is None else config.slo.guest_paging
+    calm = Calm(config.slo.swap_in, guest_paging_bytes_per_s=most_paging)
     found = []
     with show_progress("after the failure", len(takers) * config.sweep.replicates) as advance:
 
@@ -64,11 +66,11 @@ def describe_recovery(
 def _rows(found: Sequence[_HostRecovery], replicates: int) -> list[tuple[str, str]]:
     if not found:
         return [("hosts that took VMs in", "none")]
-    longest = max(found, key=lambda item: float("inf") if item.time.median_s is None else item.time.median_s)
+    longest = max(found, key=lambda item: inf if item.time.median_s is None else item.time.median_s)
     pressed = [item for item in found if item.n_pressed]
     rows = [
         ("hosts that took VMs in", f"{len(found)}"),
-        ("of them in state soft or worse, or swapping in too much, because of it", f"{len(pressed)}"),
+        ("of them pressed by it: state soft or worse, or above the objective", f"{len(pressed)}"),
     ]
     if pressed:
         rows.append((f"pressure lasts longest on {longest.host}", _time(longest.time)))
