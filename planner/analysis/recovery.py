@@ -1,8 +1,7 @@
 """How long a host is short of memory after something has happened to it: from time lines to a time with its interval.
 
-A tick is pressed while the memory state is soft or worse, or swap-in or guest paging is above what the objective allows.
-Pressure that the host would have had anyway can be taken off, tick by tick, with the time line of the run without the
-event.
+A tick is pressed while the memory state is soft or worse, or swap-in or guest paging is above the objective. Pressure
+that the host would have had anyway can be taken off, tick by tick, with the time line of the run without the event.
 """
 
 from collections.abc import Sequence
