@@ -12,7 +12,7 @@ STAMPS := $(VENV)/.stamps
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --no-compile
 MIN_PYTHON := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help setup dev demo bitbrains test test-slow test-sampling lint bench bench-exact docs docs-measured docs-plots clean
+.PHONY: help setup dev demo bitbrains test test-slow test-sampling lint bench bench-exact coverage docs docs-measured docs-plots clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make test-slow | bench        long tests; speed of the main parts'
 	@echo 'make test-sampling            thirty random hosts, sampled against every 4 KiB page; half an hour'
 	@echo 'make bench-exact              a host of 512 GiB, every 4 KiB page, for a day; needs 8 GiB of memory'
+	@echo 'make coverage                 how often do the intervals hold? synthetic sweeps of known truth; ten minutes'
 	@echo 'make setup | dev              install for use; install for development'
 	@echo 'make docs                     write the generated pages of docs/ again'
 	@echo 'make docs-measured            measure what docs/ says of validation and ablation again (minutes)'
@@ -90,7 +91,12 @@ docs: dev
 docs-measured: dev
 	@$(BIN)/python -m tools.validation_tables
 	@$(BIN)/python -m tools.ablation
+	@$(BIN)/python -m tools.coverage_study
 	@$(BIN)/python -m tools.validation_plots
+
+# The tables of docs/model/risk.md alone.
+coverage: dev
+	@$(BIN)/python -m tools.coverage_study
 
 # PAGE: what `planner validate --out PAGE` wrote; without it the targets that are drawn are run, which takes minutes.
 docs-plots: dev

@@ -13,7 +13,6 @@ STREAMS = {
     "inventory": 1,
     "demand": 2,
     "window": 3,
-    "bootstrap": 4,
     "growth": 5,
     "placement": 6,
     "live": 7,

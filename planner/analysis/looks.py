@@ -68,7 +68,7 @@ def plan_looks(replicates_max: int, confidence: float) -> tuple[Look, ...]:
     )
 
 
-def judge_look(runs: HostRuns, looks: tuple[Look, ...], number: int, slo: SloSpec, draws: tuple[int, str]) -> Judged:
+def judge_look(runs: HostRuns, looks: tuple[Look, ...], number: int, slo: SloSpec) -> Judged:
     """Judge what is known of a ratio at one look.
 
     Parameters
@@ -80,12 +80,10 @@ def judge_look(runs: HostRuns, looks: tuple[Look, ...], number: int, slo: SloSpe
         Which look it is, from 0.
     slo : SloSpec
         The objective.
-    draws : (int, str)
-        Root seed and the scenario's key, for resampling.
     """
     look = looks[number]
-    upper = estimate_risk(runs, with_confidence(slo, look.upper_confidence), *draws)
-    lower = estimate_risk(runs, with_confidence(slo, look.lower_confidence), *draws)
+    upper = estimate_risk(runs, with_confidence(slo, look.upper_confidence))
+    lower = estimate_risk(runs, with_confidence(slo, look.lower_confidence))
     needed = _replicates_needed(upper.risk, upper.effective_runs_at_target / max(1, upper.replicates), looks, slo)
     found = Judged(Verdict.ABOVE, upper.risk, lower.low, upper.high, upper.host_runs, upper.broken_runs, needed)
     return found._replace(verdict=_verdict(found, looks, number, slo.hosts_affected))

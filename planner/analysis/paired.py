@@ -1,11 +1,10 @@
 """Paired differences: scenarios meet the same demand, so they are compared replicate by replicate.
 
-Common random numbers make the difference of two scenarios far more certain than either value. The interval is
-Student's over the replicates' differences. Where no replicate shows a spread it says nothing about rarer differences:
-the bound is then the one for an event that none of n replicates has shown. Method and coverage: docs/model/risk.md.
+Common random numbers make the difference of two scenarios far more certain than either value. The interval is that of
+the mean of the replicates' differences. Without a spread they say nothing of rarer differences: the bound is
+then the one for an event that none of n replicates has shown. Method and coverage: docs/model/risk.md.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,9 +13,7 @@ import numpy as np
 import pandas as pd
 
 from planner.analysis.by_replicate import BYTES, HOSTS_USED, RISK, values_by_replicate
-from planner.analysis.intervals import student_t_quantile
-
-Interval = tuple[float, float]
+from planner.analysis.intervals import difference_interval, mean_interval
 
 
 @dataclass(frozen=True)
@@ -73,8 +70,8 @@ def paired_difference(
     if differences.size == 0:
         raise ValueError("no replicate is known on both sides")
     mean = float(differences.mean())
-    low, high = _student(differences, confidence) or _nothing_seen(mean, differences.size, confidence, largest)
-    unpaired = _welch(left[np.isfinite(left)], right[np.isfinite(right)], confidence) or (None, None)
+    low, high = mean_interval(differences, confidence) or _nothing_seen(mean, differences.size, confidence, largest)
+    unpaired = difference_interval(left[np.isfinite(left)], right[np.isfinite(right)], confidence) or (None, None)
     return PairedDifference(
         mean=mean,
         low=low,
@@ -154,15 +151,6 @@ def paired_differences(
     return pd.DataFrame(found, columns=[*columns, "hosts_difference", "is_clear"])
 
 
-def _student(differences: np.ndarray, confidence: float) -> Interval | None:
-    n = differences.size
-    spread = float(differences.std(ddof=1)) if n > 1 else 0.0
-    if not spread > _rounding(differences):
-        return None
-    half = student_t_quantile((1.0 + confidence) / 2.0, n - 1) * spread / math.sqrt(n)
-    return float(differences.mean()) - half, float(differences.mean()) + half
-
-
 def _nothing_seen(
     mean: float, n: int, confidence: float, largest: float | None
 ) -> tuple[float, float] | tuple[None, None]:
@@ -171,25 +159,6 @@ def _nothing_seen(
         return None, None
     unseen = 1.0 - (1.0 - confidence) ** (1.0 / n)
     return mean - unseen * (largest + mean), mean + unseen * (largest - mean)
-
-
-def _welch(left: np.ndarray, right: np.ndarray, confidence: float) -> Interval | None:
-    if min(left.size, right.size) < 2:
-        return None
-    variances = [float(side.var(ddof=1)) / side.size for side in (left, right)]
-    if not math.sqrt(sum(variances)) > _rounding(np.concatenate([left, right])):
-        return None
-    parts = sum(
-        variance**2 / (side.size - 1) for variance, side in zip(variances, (left, right), strict=True)
-    )  # fmt: skip
-    half = student_t_quantile((1.0 + confidence) / 2.0, sum(variances) ** 2 / parts) * math.sqrt(sum(variances))
-    middle = float(left.mean() - right.mean())
-    return middle - half, middle + half
-
-
-def _rounding(values: np.ndarray) -> float:
-    """Spread that rounding alone can leave in the mean of equal values."""
-    return 1e-12 * float(np.abs(values).max(initial=0.0))
 
 
 def _exact(values: np.ndarray) -> PairedDifference:

@@ -1,8 +1,7 @@
 """Swap risk: the probability that a host breaks the objective in the horizon, with bounds that hold.
 
-Hosts of one replicate share its demand, so they are not independent observations: whole replicates are resampled, and
-the bounds are never tighter than the exact binomial ones for the effective number of independent host-runs. Method,
-assumptions and the check by simulation are in docs/model/risk.md.
+Hosts of one replicate share its demand, so they are not independent observations: they count as the number of host runs
+that would tell as much if they were independent. Method, assumptions and coverage by simulation: docs/model/risk.md.
 """
 
 from dataclasses import dataclass
@@ -11,14 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from planner.analysis.dependence import exceedance_correlation, within_replicate_correlation
-from planner.analysis.intervals import binomial_lower, binomial_upper
+from planner.analysis.intervals import midp_at_most, probability_interval
 from planner.config.spec import SloSpec
-from planner.streams import make_generator
 
 MIN_REPLICATES_FOR_CORRELATION = 4
 """Below this the correlation between hosts cannot be estimated; hosts of a replicate then count as one."""
-BOOTSTRAP_DRAWS = 2000
-_MAX_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,8 @@ class RiskEstimate:
     risk : float or None
         Share of finished host runs that broke the objective; None when none finished.
     low, high : float
-        One-sided bounds, each of which holds with the stated confidence.
+        Two-sided interval, which holds with the stated confidence. So does `high` by itself, whatever the number of
+        events: it is what a recommendation is judged by.
     host_runs, broken_runs, failed_runs, replicates : int
         Counts behind it. Runs that failed count as unbroken in `low` and as broken in `high`.
     effective_runs : float
@@ -76,7 +73,7 @@ class RiskEstimate:
     effective_runs_at_target: float
 
 
-def estimate_risk(runs: HostRuns, slo: SloSpec, seed: int, key: str) -> RiskEstimate:
+def estimate_risk(runs: HostRuns, slo: SloSpec) -> RiskEstimate:
     """Estimate the swap risk of one scenario from its host runs.
 
     Parameters
@@ -84,11 +81,7 @@ def estimate_risk(runs: HostRuns, slo: SloSpec, seed: int, key: str) -> RiskEsti
     runs : HostRuns
         Arrays of shape (n_runs,).
     slo : SloSpec
-        The confidence of each bound and the share of hosts that is allowed.
-    seed : int
-        Root seed of the run.
-    key : str
-        Names the scenario; the resampling depends on (seed, key) alone, never on the order of scenarios.
+        The confidence, and the share of hosts that is allowed.
     """
     confidence = slo.confidence
     n_runs = len(runs.is_known)
@@ -98,15 +91,10 @@ def estimate_risk(runs: HostRuns, slo: SloSpec, seed: int, key: str) -> RiskEsti
     if n_known == 0:
         return RiskEstimate(None, 0.0, 1.0, n_runs, 0, n_runs, replicates, 0.0, 0.0)
     dependence = _measure_dependence(runs)
-    low = high = n_broken / n_known
-    worst = runs.is_broken | ~runs.is_known
-    if replicates > 1:
-        low = _resampled_quantile(runs, runs.is_broken, 1.0 - confidence, seed, key)
-        high = _resampled_quantile(runs, worst, confidence, seed, key)
-    low_share, high_share = float(runs.is_broken.mean()), float(worst.mean())
-    exact_high, effective = _exact_upper(high_share, dependence, confidence)
-    low = min(low, binomial_lower(low_share * effective, effective, confidence))
-    high = max(high, exact_high)
+    low, _ = probability_interval(float(runs.is_broken.mean()), dependence.effective_runs, confidence)
+    _, high = probability_interval(
+        float((runs.is_broken | ~runs.is_known).mean()), dependence.effective_runs, confidence
+    )
     return RiskEstimate(
         risk=n_broken / n_known,
         low=low,
@@ -115,7 +103,7 @@ def estimate_risk(runs: HostRuns, slo: SloSpec, seed: int, key: str) -> RiskEsti
         broken_runs=n_broken,
         failed_runs=n_runs - n_known,
         replicates=replicates,
-        effective_runs=effective,
+        effective_runs=dependence.effective_runs(high),
         effective_runs_at_target=dependence.effective_runs(slo.hosts_affected),
     )
 
@@ -128,12 +116,13 @@ def runs_needed(risk: float, target: float, confidence: float, most_runs: float)
     float or None
         None when even `most_runs` would not do, as always when the risk is above the target.
     """
-    if risk > target or binomial_upper(risk * most_runs, most_runs, confidence) > target:
+    tail = (1.0 - confidence) / 2.0
+    if risk > target or midp_at_most(risk * most_runs, most_runs, target) > tail:
         return None
     low, high = 0.0, most_runs
     while high - low > 1e-3 * high:
         middle = (low + high) / 2
-        if binomial_upper(risk * middle, middle, confidence) > target:
+        if midp_at_most(risk * middle, middle, target) > tail:
             low = middle
         else:
             high = middle
@@ -175,30 +164,3 @@ def _measure_dependence(runs: HostRuns) -> _Dependence:
     unknown = 1.0 if flag is None else 0.0
     of_margin = next((value for value in margins if value is not None), unknown)
     return _Dependence(n_runs, n_distinct, hosts_per_replicate, max(0.0, flag or 0.0), max(0.0, of_margin))
-
-
-def _exact_upper(share: float, dependence: _Dependence, confidence: float) -> tuple[float, float]:
-    """Find the upper bound and the effective number of runs that belongs to it.
-
-    Rare events are less correlated than their causes, so the number depends on the probability that is being bounded:
-    the bound is the largest probability that its own number of runs does not rule out.
-    """
-    high = 1.0 - 1e-9
-    effective = dependence.effective_runs(share)
-    bound = binomial_upper(share * effective, effective, confidence)
-    for _ in range(_MAX_STEPS):
-        effective = dependence.effective_runs(min(bound, high))
-        following = binomial_upper(share * effective, effective, confidence)
-        if abs(following - bound) < 1e-6:
-            break
-        bound = following
-    return following, effective
-
-
-def _resampled_quantile(runs: HostRuns, is_broken: np.ndarray, quantile: float, seed: int, key: str) -> float:
-    _, replicate_idx = np.unique(runs.replicate, return_inverse=True)
-    broken = np.bincount(replicate_idx, is_broken)
-    total = np.bincount(replicate_idx)
-    n = len(total)
-    drawn = make_generator(seed, "bootstrap", entity=key).multinomial(n, np.full(n, 1.0 / n), size=BOOTSTRAP_DRAWS)
-    return float(np.quantile((drawn @ broken) / (drawn @ total), quantile))

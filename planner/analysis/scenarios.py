@@ -4,7 +4,6 @@ Sums over the fleet are taken per replicate and then averaged. A replicate in wh
 and is left out of them; the risk counts such a host as unknown (see `risk.py`). Unknown values are None, never zero.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from planner.analysis.figures import mean_bounds, slowdown_bounds
 from planner.analysis.risk import HostRuns, RiskEstimate, estimate_risk
 from planner.analysis.slowdown import slowdown_quantile
 from planner.config.spec import SloSpec
 from planner.schema import N_SLOWDOWN_BINS
 
 AxisValue = bool | float | str
+
+_BOUNDED_MEANS = ("swap_in_bytes_per_s_p99", "ballooned_bytes_mean", "swapped_bytes_mean")
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,15 @@ class ScenarioSummary:
         The fewest hosts that any placement of all VMs could use, proven; (hosts used - bound) ÷ bound. None where
         nothing is proven, or some VM has no host.
     swap_risk, swap_risk_low, swap_risk_high : float
-        Probability that a host breaks the objective in the horizon, and its one-sided bounds.
+        Probability that a host breaks the objective in the horizon, and its interval (see `risk.py`).
     swap_in_bytes_per_s_p99 : float
         Mean over replicates of the worst host's 99th percentile over ticks. [bytes/s]
     *_bytes_mean : float
         Sums over the fleet, mean over ticks and replicates. [bytes]
     slowdown_p50, slowdown_p95, slowdown_p99 : float
         Over all VM-ticks; 1.0 = none.
+    *_low, *_high : float
+        Two-sided interval at the confidence of the objective; None where the replicates show no spread.
     feasible : bool
         Whether every VM found a host.
     """
@@ -76,32 +80,33 @@ class ScenarioSummary:
     effective_host_runs: float
     effective_host_runs_at_target: float
     swap_in_bytes_per_s_p99: float | None
+    swap_in_bytes_per_s_p99_low: float | None
+    swap_in_bytes_per_s_p99_high: float | None
     swap_in_bytes_per_s_mean: float | None
     granted_bytes_mean: float | None
     ballooned_bytes_mean: float | None
+    ballooned_bytes_mean_low: float | None
+    ballooned_bytes_mean_high: float | None
     shared_saved_bytes_mean: float | None
     compressed_saved_bytes_mean: float | None
     swapped_bytes_mean: float | None
+    swapped_bytes_mean_low: float | None
+    swapped_bytes_mean_high: float | None
     denied_bytes_mean: float | None
     slowdown_p50: float | None
     slowdown_p95: float | None
     slowdown_p99: float | None
+    slowdown_p99_low: float | None
+    slowdown_p99_high: float | None
     translation_overhead_mean: float | None
     unplaced_vms: int
     feasible: bool
-
-
-def scenario_key(scenario: Mapping[str, Any]) -> str:
-    """Name a scenario by what it is, not by its number, so that its draws survive a change of the sweep."""
-    axes = json.dumps(scenario["axes"], sort_keys=True)
-    return f"{scenario['overcommit_ratio']!r}/{scenario['placement']}/{scenario['tail']}/{axes}"
 
 
 def summarize_scenarios(
     hosts: pd.DataFrame,
     scenarios: Sequence[Mapping[str, Any]],
     slo: SloSpec,
-    seed: int,
     independent_replicates: int | None = None,
 ) -> list[ScenarioSummary]:
     """Summarise every scenario from the host rows.
@@ -115,8 +120,6 @@ def summarize_scenarios(
         hosts_used_mean, vms_placed.
     slo : SloSpec
         The objective that the risk is estimated for.
-    seed : int
-        Root seed of the run.
     independent_replicates : int or None
         Number of replicates after which demand repeats; None where it never does.
     """
@@ -127,8 +130,9 @@ def summarize_scenarios(
     for item in scenarios:
         rows = rows_of.get(int(item["id"]), nothing)
         judged = with_confidence(slo, item.get("bound_confidence"))
-        risk = estimate_risk(host_runs(rows, independent_replicates), judged, seed, scenario_key(item))
-        summaries.append(_summarize(rows, item, risk))
+        risk = estimate_risk(host_runs(rows, independent_replicates), judged)
+        bounds = _bounds(rows, slo.confidence, independent_replicates)
+        summaries.append(_summarize(rows, item, _risk_fields(risk) | bounds))
     return summaries
 
 
@@ -186,7 +190,7 @@ def _guest_paging_host_runs(finished: pd.DataFrame) -> int:
     return int((broken & has_memory).sum())
 
 
-def _summarize(rows: pd.DataFrame, scenario: Mapping[str, Any], risk: RiskEstimate) -> ScenarioSummary:
+def _summarize(rows: pd.DataFrame, scenario: Mapping[str, Any], estimated: Mapping[str, Any]) -> ScenarioSummary:
     histogram = summed_histogram(rows)
     finished = rows[rows["status"] == "ok"]
     hosts_used, bound = int(scenario["hosts_used"]), _bound(scenario)
@@ -205,7 +209,7 @@ def _summarize(rows: pd.DataFrame, scenario: Mapping[str, Any], risk: RiskEstima
         hosts_gap_fraction=None if bound is None else (hosts_used - bound) / bound,
         vms_placed=vms_placed,
         vms_per_host=_ratio(vms_placed, hosts_used),
-        **_risk_fields(risk),
+        **estimated,
         denied_host_runs=int((finished["denied_bytes"] > 0).sum()),
         refused_host_runs=int((finished["refused_vms_max"] > 0).sum()),
         killed_host_runs=int((finished["killed_vms"] > 0).sum()),
@@ -231,6 +235,12 @@ def _bound(scenario: Mapping[str, Any]) -> int | None:
     """Take the proven bound where every VM has a host; without some VMs fewer hosts may do."""
     bound = scenario.get("hosts_bound")
     return int(bound) if bound and not scenario["unplaced_vms"] else None
+
+
+def _bounds(rows: pd.DataFrame, confidence: float, independent_replicates: int | None) -> dict[str, float | None]:
+    found = {name: mean_bounds(rows, name, confidence, independent_replicates) for name in _BOUNDED_MEANS}
+    found["slowdown_p99"] = slowdown_bounds(rows, 0.99, confidence, independent_replicates)
+    return {f"{name}_{end}": getattr(bounds, end) for name, bounds in found.items() for end in bounds._fields}
 
 
 def _risk_fields(risk: RiskEstimate) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from planner.analysis.recommend import recommend, recommendation_as_dict
 from planner.analysis.scenarios import summarize_scenarios
 from planner.config.spec import PlannerConfig
 
-SUMMARY_VERSION = 2
+SUMMARY_VERSION = 3
 
 
 def summarize_run(
@@ -39,7 +39,7 @@ def summarize_run(
         JSON-ready. `scenarios` has a dict per scenario in the order given (`ScenarioSummary`), `recommendation` is
         `Recommendation`; both without NaN: what is not known is None.
     """
-    summaries = summarize_scenarios(hosts, scenarios, config.slo, config.seed, independent_replicates)
+    summaries = summarize_scenarios(hosts, scenarios, config.slo, independent_replicates)
     return {
         "summary_version": SUMMARY_VERSION,
         "question": config.question,

@@ -75,7 +75,7 @@ def summarize_whatif(
     independent_replicates : int or None
         Number of replicates after which demand repeats.
     """
-    found = summarize_scenarios(tables.all_hosts, scenarios, config.slo, config.seed, independent_replicates)
+    found = summarize_scenarios(tables.all_hosts, scenarios, config.slo, independent_replicates)
     summaries = {item.scenario_id: item for item in found}
     refused = {int(item["id"]): list(item["unplaced_sentences"]) for item in scenarios}
     base = summaries[int(scenarios[0]["id"])]

@@ -1,5 +1,8 @@
 """Numbers and rules as words, shared by the summary, the terminal and the page, so that all three say the same."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from planner.config.spec import SloSpec
 from planner.units import format_bytes, format_seconds
 
@@ -46,6 +49,23 @@ def format_risk(risk: float | None, high: float, confidence: float) -> str:
     if risk == 0.0:
         return f"below {bound}"
     return f"{format_percent(risk)}, at most {bound}"
+
+
+def over_ticks_words(means: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    """Write the means of `planner.analysis.ticks.host_means`: a name, the value, and how far it is known."""
+    rate, share = means["swap_in_bytes_per_s"], means["hard_or_low_fraction"]
+    return [
+        ("swap-in, mean", f"{format_bytes(rate['mean'])}/s", _known_to(rate, lambda value: f"{format_bytes(value)}/s")),
+        ("in state hard or low", format_percent(share["mean"]), _known_to(share, format_percent)),
+    ]
+
+
+def _known_to(mean: Mapping[str, Any], text: Callable[[float], str]) -> str:
+    if mean["effective_ticks"] == 0:
+        return "never varies"
+    if mean["low"] is None:
+        return f"one run is too short to tell: {format_count(mean['effective_ticks'], 'independent tick')}"
+    return f"{text(mean['low'])} to {text(mean['high'])}"
 
 
 def slo_sentence(slo: SloSpec, horizon_s: float) -> str:

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from planner.analysis.looks import Judged, Look, judge_look
-from planner.analysis.scenarios import host_runs, scenario_key
+from planner.analysis.scenarios import host_runs
 from planner.cli.stages import KnownOutcomes, Stage, simulate_plan, summarize_stages
 from planner.config.spec import PlannerConfig
 from planner.fleet.base import Executor, SimFactory
-from planner.results.manifest import scenario_entry
 from planner.sweep.adaptive import LineSearch, Request, Verdict
 from planner.sweep.expand import Scenario, expand_tails
 from planner.sweep.placing import SweepPlanner
@@ -185,8 +184,7 @@ def _take_round(
     for line, request in wanted:
         item = line.placed[request.ratio]
         own = rows[(rows["scenario_id"] == item.scenario.id) & (rows["vms"] > 0)]
-        draws = (tools.config.seed, scenario_key(scenario_entry(item)))
-        judged = judge_look(host_runs(own, tools.independent), tools.looks, request.look, item.config.slo, draws)
+        judged = judge_look(host_runs(own, tools.independent), tools.looks, request.look, item.config.slo)
         line.search.record(request, judged.verdict)
         line.latest[request.ratio] = request.look
         line.steps.append(_step(line, request, judged, number))

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from planner.analysis.one_host import summarize_host
 from planner.analysis.sampling_error import describe_sampling_error
-from planner.analysis.wording import format_percent, format_ratio
+from planner.analysis.ticks import host_means
+from planner.analysis.wording import format_percent, format_ratio, over_ticks_words
 from planner.cli.machine import available_memory_bytes
 from planner.cli.one_scenario import load_one_scenario
 from planner.cli.progress import note, show_progress
@@ -162,6 +163,8 @@ def _write(job: HostJob, config: PlannerConfig, plan: Plan, result: HostResult) 
         raise TypeError("the simulation kept no time line")
     hosts, vms, timeline = host_table(plan, [result]), vm_table(plan, [result]), timeline_table(result.timeline)
     placed, problem = plan.placed[0], plan.problems[0]
+    first_judged = min(round(problem.warm_up_s / config.tick), timeline.num_rows - 1)
+    judged = timeline.to_pandas().iloc[first_judged:]
     summary = {
         "config": str(job.config_path),
         "placement": placed.scenario.placement,
@@ -171,6 +174,7 @@ def _write(job: HostJob, config: PlannerConfig, plan: Plan, result: HostResult) 
         "page_scale": problem.page_scale,
         "is_exact": problem.page_scale == 1,
         **summarize_host(hosts.to_pylist()[0], vms.to_pandas(), config.slo),
+        "over_ticks": host_means(judged, config.tick, config.slo.confidence),
     }
     exact_as_run = replace(placed, page_scale=problem.page_scale)
     manifest = build_manifest(config, (exact_as_run,), plan.source, {"host": job.host, "replicate": job.replicate})
@@ -236,6 +240,7 @@ def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     lines += [(f"saved by {name}", format_bytes(value)) for name, value in summary["saved_bytes"].items() if value]
     lines += [(f"state {name}", f"{value / 3600:.1f} h") for name, value in summary["state_s"].items() if value]
     lines.append(("swap-in, 99th percentile", f"{format_bytes(summary['swap_in_bytes_per_s_p99'])}/s"))
+    lines += [(name, f"{value}; {note}") for name, value, note in over_ticks_words(summary["over_ticks"])]
     lines.append(("guest paging, mean", f"{format_bytes(summary['guest_paging_bytes_per_s_mean'])}/s"))
     lines += [
         (f"slowdown by {name}", format_percent(value)) for name, value in summary["slowdown_parts"].items() if value

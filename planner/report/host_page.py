@@ -8,7 +8,7 @@ import pandas as pd
 
 from planner.analysis.at_risk import vms_at_risk
 from planner.analysis.tables import TICK_FLOWS, thin_timeline
-from planner.analysis.wording import format_percent, format_ratio
+from planner.analysis.wording import format_percent, format_ratio, over_ticks_words
 from planner.report.blocks import Cell, FigureBlock, Section, TableBlock, cap_rows, figure_text, number_cell
 from planner.report.host_figures import flow_label, parts_figure, rates_figure
 from planner.report.html import render_template
@@ -77,6 +77,7 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             f"{format_bytes(summary['free_bytes_min'])} free at least",
         ),
         ("Swap-in, 99th percentile", f"{format_bytes(summary['swap_in_bytes_per_s_p99'])}/s", "over ticks"),
+        *((name[0].upper() + name[1:], value, known) for name, value, known in over_ticks_words(summary["over_ticks"])),
         (
             "Slowdown, 99th percentile",
             "unknown" if slowdown["p99"] is None else slowdown_text(slowdown["p99"]),

@@ -8,6 +8,7 @@ from planner.analysis.tables import CELL_FAILS, CELL_INFEASIBLE, CELL_MEETS, CEL
 from planner.analysis.wording import format_bound, format_count, format_percent, format_ratio, format_risk
 from planner.report.blocks import Cell, FigureBlock, Section, TableBlock, figure_text, number_cell
 from planner.report.figures import bytes_figure, frontier_figure, host_bytes_figure
+from planner.report.sections_figures import figures_table
 from planner.report.theme import BYTE_CLASSES, TAIL_MEANING
 from planner.units import format_bytes
 
@@ -44,20 +45,21 @@ def frontier_section(summary: dict[str, Any], frame: pd.DataFrame) -> Section:
     points = shown[shown["feasible"] & shown["swap_risk"].notna() & shown["vms_per_host"].notna()].copy()
     points["line"] = [_line_name(row, summary) for _, row in points.iterrows()]
     allowed = summary["recommendation"]["slo"]["hosts_affected_fraction"]
-    confidence = format_percent(summary["recommendation"]["confidence"])
+    confidence = summary["recommendation"]["confidence"]
     figure = FigureBlock(
         id="frontier",
         title="Density against swap risk",
         alt=_frontier_alt(points, allowed),
         caption=(
-            f"Bars: bounds that each hold with {confidence} confidence. An open triangle: no host broke the objective, "
-            "the triangle is the upper bound. Placements are set a little apart."
+            f"Bars: {format_percent(confidence)} intervals; the upper end holds by itself, too. An open triangle: "
+            "no host broke the objective, the triangle is the upper bound. Placements are set a little apart."
         ),
         figure_json=figure_text(frontier_figure(points, allowed)),
         table=_frontier_table(points),
     )
     lead = "Each point is one overcommit ratio. A ratio is recommended only if its whole bar is under the dashed line."
-    return Section("frontier", "How dense, how risky", lead, figures=(figure,))
+    tables = (figures_table(frame, confidence),)
+    return Section("frontier", "How dense, how risky", lead, figures=(figure,), tables=tables)
 
 
 def bytes_section(table: pd.DataFrame, summary: dict[str, Any]) -> Section:

@@ -68,7 +68,10 @@ def provenance_section(config: PlannerConfig, manifest: Mapping[str, Any], summa
         ("scenarios", f"{len(summary['scenarios']):,}"),
         ("sampled pages", _sampling(manifest, config)),
         ("error of sampling", _sampling_error(manifest)),
-        ("bounds", f"each holds with {format_percent(config.slo.confidence)} confidence; whole replicates resampled"),
+        (
+            "intervals",
+            f"{format_percent(config.slo.confidence)}; hosts of a replicate count by how far they move together",
+        ),
     ]
     rows += _flatten({key: manifest[key] for key in _SHOWN if key in manifest})
     table = TableBlock(

@@ -6,18 +6,17 @@ from typing import Any
 import numpy as np
 
 from planner.analysis.dependence import exceedance_correlation
-from planner.analysis.intervals import binomial_lower, binomial_upper, student_t_quantile
+from planner.analysis.intervals import probability_interval, student_t_quantile
 from planner.streams import make_generator
 from planner.validation.base import Computed
 from planner.workload.statistics import effective_correlation
 
 
 def check_binomial_bounds(config: Mapping[str, Any]) -> Computed:
-    """Compute `upper_E_N` and `lower_E_N`: one-sided bounds of a probability after E events in N trials."""
+    """Compute `upper_E_N` and `lower_E_N`: the mid-p interval of a probability after E events in N trials."""
     values: dict[str, float] = {}
     for events, trials in config["observed"]:
-        values[f"upper_{events}_{trials}"] = binomial_upper(events, trials, config["confidence"])
-        values[f"lower_{events}_{trials}"] = binomial_lower(events, trials, config["confidence"])
+        values[f"lower_{events}_{trials}"], values[f"upper_{events}_{trials}"] = _midp(events, trials, config)
     return Computed(values)
 
 
@@ -47,6 +46,10 @@ def check_correlated_sum(config: Mapping[str, Any]) -> Computed:
     demand = np.sqrt(rho) * common + np.sqrt(1.0 - rho) * own
     found = effective_correlation(demand - demand.mean(axis=1, keepdims=True))
     return Computed({"correlation": found, "sum_sd": float(np.sqrt(n_vms + n_vms * (n_vms - 1) * found))})
+
+
+def _midp(events: int, trials: int, config: Mapping[str, Any]) -> tuple[float, float]:
+    return probability_interval(events / trials, lambda _: float(trials), config["confidence"])
 
 
 CHECKS = {

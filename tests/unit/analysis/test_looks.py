@@ -47,7 +47,7 @@ def verdict(n_broken, replicates, number, hosts=10):
     broken = np.zeros((replicates, hosts), dtype=bool)
     broken.ravel()[: n_broken * 7 : 7] = True
     looks = plan_looks(40, 0.95)
-    return judge_look(runs_of(broken), looks, number, SLO, (1, "key")).verdict
+    return judge_look(runs_of(broken), looks, number, SLO).verdict
 
 
 def test_verdicts():
@@ -90,7 +90,7 @@ def search_once(generator, probability, common, looks):
             is_known=np.ones(n * hosts, dtype=bool),
             margins=np.repeat(cause.ravel()[:, None], 2, axis=1),
         )
-        search.record(request, judge_look(runs, looks, request.look, SLO, (1, "key")).verdict)
+        search.record(request, judge_look(runs, looks, request.look, SLO).verdict)
     return search.found().answer
 
 

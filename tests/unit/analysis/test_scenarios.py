@@ -19,7 +19,7 @@ SCENARIO = {
 
 
 def summarize(rows: list[dict[str, Any]], **changes: Any) -> ScenarioSummary:
-    return summarize_scenarios(pd.DataFrame(rows), [{**SCENARIO, **changes}], SloSpec(), 7)[0]
+    return summarize_scenarios(pd.DataFrame(rows), [{**SCENARIO, **changes}], SloSpec())[0]
 
 
 def two_replicates() -> list[dict[str, Any]]:
@@ -82,10 +82,10 @@ def test_unplaced_vms_make_a_scenario_infeasible() -> None:
 def test_row_order_and_other_scenarios_do_not_matter() -> None:
     run = make_run(make_config(sweep={"overcommit_ratio": [1.6, 1.8], "replicates": 5}), sensitivity=False)
     slo = run.config.slo
-    whole = summarize_scenarios(run.hosts, run.scenarios, slo, 7)
+    whole = summarize_scenarios(run.hosts, run.scenarios, slo)
     shuffled = run.hosts.sample(frac=1.0, random_state=1)
-    assert summarize_scenarios(shuffled, run.scenarios, slo, 7) == whole
-    assert summarize_scenarios(shuffled, run.scenarios[1:], slo, 7) == whole[1:]
+    assert summarize_scenarios(shuffled, run.scenarios, slo) == whole
+    assert summarize_scenarios(shuffled, run.scenarios[1:], slo) == whole[1:]
 
 
 def test_summary_is_plain_json_without_nan() -> None:

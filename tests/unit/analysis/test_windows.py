@@ -28,9 +28,9 @@ def rows_of(n_replicates, n_hosts):
 def test_replaying_the_same_windows_again_does_not_tighten_the_bound():
     slo = SloSpec()
     once, thrice = rows_of(4, 5), rows_of(12, 5)
-    honest = estimate_risk(host_runs(once, 4), slo, 1, "a")
-    again = estimate_risk(host_runs(thrice, 4), slo, 1, "a")
-    naive = estimate_risk(host_runs(thrice), slo, 1, "a")
+    honest = estimate_risk(host_runs(once, 4), slo)
+    again = estimate_risk(host_runs(thrice, 4), slo)
+    naive = estimate_risk(host_runs(thrice), slo)
     assert (honest.replicates, again.replicates, naive.replicates) == (4, 4, 12)
     # Four windows whose hosts move as one: at most four independent runs, and the exact bound 1 - 0.05 ** (1 / 4).
     assert again.high >= 1 - 0.05 ** (1 / 4) - 1e-6
