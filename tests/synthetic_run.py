@@ -216,7 +216,7 @@ def _pressed_host(scenario_id: int, replicate: int, host: str, n_vms: int, fract
         compressed_saved_bytes_mean=compressed / 2, swapped_bytes_mean=float(swapped),
         swapped_bytes_max=int(1.3 * swapped), swap_in_bytes_per_s_mean=0.3 * swap_in, swap_in_bytes_per_s_p99=swap_in,
         swap_in_bytes_per_s_max=2.5 * swap_in, slo_broken_s=7200.0 if is_broken else 0.0, slo_is_broken=is_broken,
-        slo_swap_in_is_broken=is_broken,
+        slo_swap_in_is_broken=is_broken, slo_broken_by="swap_in" if is_broken else "",
         state_high_s=HORIZON_S * (0.4 if over else 1.0), state_clear_s=HORIZON_S * (0.2 if over else 0.0),
         state_soft_s=HORIZON_S * (0.3 if over else 0.0), state_hard_s=HORIZON_S * (0.1 if over else 0.0),
         small_mapped_fraction_mean=min(1.0, 0.05 + over / (60 * GIB)),

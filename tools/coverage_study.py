@@ -24,7 +24,7 @@ from planner.analysis.intervals import (
 from planner.analysis.paired import paired_difference
 from planner.analysis.risk import HostRuns, estimate_risk
 from planner.analysis.ticks import mean_over_ticks
-from planner.config.spec import SloSpec
+from planner.config.slo import SloSpec
 from tools.marked import DOCS, markdown_table, write_marked
 
 PAGE = DOCS / "model" / "risk.md"

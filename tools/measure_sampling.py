@@ -24,7 +24,8 @@ prepare_environment(will_join_cluster=False)
 from planner import __version__  # noqa: E402 (the environment is set before numba is imported)
 from planner.config.hypervisor import HypervisorSpec  # noqa: E402
 from planner.config.load import load_hypervisor  # noqa: E402
-from planner.config.spec import SloSpec, VmSpec, WorkloadSpec  # noqa: E402
+from planner.config.slo import SloSpec  # noqa: E402
+from planner.config.spec import VmSpec, WorkloadSpec  # noqa: E402
 from planner.host.problem import HostHardware, HostProblem, SwapDevice  # noqa: E402
 from planner.host.simulator import HostSim  # noqa: E402
 from planner.units import GIB, MIB, PAGE_BYTES  # noqa: E402

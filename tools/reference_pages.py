@@ -116,7 +116,7 @@ def _key_rows(definition: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     for name, field in definition["properties"].items():
         if name in definition.get("required", ()):
             default = "**required**"
-        elif "$ref" in field or field.get("default") in ({}, []):
+        elif "$ref" in field or isinstance(field.get("default"), dict) or field.get("default") == []:
             default = ""
         else:
             default = _written(field.get("default"))

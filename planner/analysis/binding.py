@@ -3,11 +3,11 @@
 import math
 from dataclasses import dataclass
 
+from planner.analysis.objectives import SUSTAINED, objective_words
 from planner.analysis.risk import runs_needed
 from planner.analysis.scenarios import ScenarioSummary
 from planner.analysis.wording import format_count, format_percent, format_ratio
-from planner.config.spec import SloSpec
-from planner.units import format_bytes
+from planner.config.slo import SloSpec
 
 MOST_REPLICATES = 10_000
 
@@ -19,8 +19,9 @@ class BindingConstraint:
     Attributes
     ----------
     kind : str
-        "swap_in", "guest_paging", "denied_memory", "killed_vms", "refused_vms", "too_few_replicates",
-        "hosts_run_out", "failed_hosts", or "sweep_ended".
+        The objective that most host runs break, by its key under `slo` ("swap_in", "pressed", "slowdown_p99", "class
+        db-*", ...), "denied_memory", "killed_vms", "refused_vms", "too_few_replicates", "hosts_run_out",
+        "failed_hosts", or "sweep_ended".
     text : str
         One sentence.
     overcommit_ratio : float or None
@@ -106,10 +107,11 @@ def _objective_broken(item: ScenarioSummary, slo: SloSpec) -> tuple[str, str]:
         return "killed_vms", f"{hosts} run out of memory and kill VMs; {allowed}"
     if 2 * item.denied_host_runs > item.broken_host_runs:
         return "denied_memory", f"{hosts} run out of memory to give, with nothing left to reclaim; {allowed}"
-    if 2 * item.guest_paging_host_runs > item.broken_host_runs:
-        most = format_bytes(slo.guest_paging or 0.0)
-        return "guest_paging", f"{hosts} have guests that read back more than {most}/s for too long; {allowed}"
-    return "swap_in", f"{hosts} swap in more than {format_bytes(slo.swap_in)}/s for too long; {allowed}"
+    name = next(iter(item.broken_by), None)
+    if name is None:
+        return "denied_memory", f"{hosts} run out of memory to give; {allowed}"
+    sustained = " for too long" if name in SUSTAINED else ""
+    return name, f"{hosts} {objective_words(name, slo)}{sustained}; {allowed}"
 
 
 def _failed_hosts(item: ScenarioSummary, slo: SloSpec) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from planner.analysis.scenarios import AxisValue, ScenarioSummary
-from planner.config.spec import SloSpec
+from planner.config.slo import SloSpec
 
 TAIL_PATH = "workload.tail"
 SWEEP = "sweep"

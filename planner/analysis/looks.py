@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from planner.analysis.risk import MIN_REPLICATES_FOR_CORRELATION, HostRuns, estimate_risk, runs_needed
 from planner.analysis.scenarios import with_confidence
-from planner.config.spec import SloSpec
+from planner.config.slo import SloSpec
 from planner.sweep.adaptive import Verdict
 
 SPENDING_POWER = 3

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from planner.analysis.at_risk import STALLS
+from planner.analysis.objectives import SUSTAINED, count_broken, objective_words
 from planner.analysis.slowdown import slowdown_quantile
 from planner.analysis.tables import GUEST_CLASSES
 from planner.analysis.wording import format_count, format_ratio
-from planner.config.spec import SloSpec
+from planner.config.slo import SloSpec
 from planner.units import format_bytes, format_seconds
 
 STATE_NAMES = ("high", "clear", "soft", "hard", "low")
@@ -60,6 +61,7 @@ def summarize_host(row: Mapping[str, Any], vms: pd.DataFrame, slo: SloSpec) -> d
         "translation_overhead_mean": float(row["translation_overhead_mean"]),
         "small_mapped_fraction_mean": float(row["small_mapped_fraction_mean"]),
         "slo_is_broken": bool(row["slo_is_broken"]),
+        "slo_broken_by": list(count_broken([row["slo_broken_by"]])),
         "what_binds": what_binds(row, slo),
     }
 
@@ -90,10 +92,7 @@ def what_binds(row: Mapping[str, Any], slo: SloSpec) -> str:
     if outage:
         return outage
     if row["slo_is_broken"]:
-        rate = f"swaps in more than {format_bytes(slo.swap_in)}/s"
-        if not row["slo_swap_in_is_broken"]:
-            rate = f"has guests that read back more than {format_bytes(slo.guest_paging or 0.0)}/s"
-        return f"The objective: the host {rate} for too long, {format_seconds(row['slo_broken_s'])} in all."
+        return f"The objective: the host {_broken_words(row, slo)}."
     pressed_s = sum(float(row[f"state_{name}_s"]) for name in STATE_NAMES[2:])
     if pressed_s > 0:
         return f"Free memory: {format_seconds(pressed_s)} in state soft or worse, without breaking the objective."
@@ -105,6 +104,13 @@ def what_binds(row: Mapping[str, Any], slo: SloSpec) -> str:
         f"Nothing binds: granted memory peaks at {peak} times what is usable, and "
         f"{format_bytes(row['free_bytes_min'])} stay free at least."
     )
+
+
+def _broken_words(row: Mapping[str, Any], slo: SloSpec) -> str:
+    names = count_broken([row["slo_broken_by"]])
+    words = [objective_words(name, slo, is_one=True) + (" for too long" if name in SUSTAINED else "") for name in names]
+    timed = {"pressed", *SUSTAINED} & names.keys()
+    return ", ".join(words) + (f", {format_seconds(row['slo_broken_s'])} in all" if timed else "")
 
 
 def _outage(row: Mapping[str, Any]) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 
 from planner.analysis.binding import BindingConstraint, explain_failure, no_ratio, sweep_ended
 from planner.analysis.lines import PROBE, SWEEP, Line, build_lines, without_tail
+from planner.analysis.objectives import slo_sentence
 from planner.analysis.scenarios import AxisValue, ScenarioSummary
-from planner.analysis.wording import format_count, format_ratio, format_risk, slo_sentence
+from planner.analysis.wording import format_count, format_ratio, format_risk
 from planner.config.axes import base_axes
 from planner.config.spec import PlannerConfig
 from planner.errors import InputError
@@ -231,6 +232,7 @@ def _slo_fields(config: PlannerConfig) -> dict[str, Any]:
     slo = config.slo
     return {
         "sentence": slo_sentence(slo, config.horizon),
+        "objectives": list(slo.objectives),
         "swap_in_bytes_per_s": slo.swap_in,
         "for_more_than_s": slo.for_more_than,
         "hosts_affected_fraction": slo.hosts_affected,

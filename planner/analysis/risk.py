@@ -11,7 +11,7 @@ import numpy as np
 
 from planner.analysis.dependence import exceedance_correlation, within_replicate_correlation
 from planner.analysis.intervals import midp_at_most, probability_interval
-from planner.config.spec import SloSpec
+from planner.config.slo import SloSpec
 
 MIN_REPLICATES_FOR_CORRELATION = 4
 """Below this the correlation between hosts cannot be estimated; hosts of a replicate then count as one."""

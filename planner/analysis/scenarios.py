@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from planner.analysis.figures import mean_bounds, slowdown_bounds
+from planner.analysis.objectives import count_broken
 from planner.analysis.risk import HostRuns, RiskEstimate, estimate_risk
 from planner.analysis.slowdown import slowdown_quantile
-from planner.config.spec import SloSpec
+from planner.config.slo import SloSpec
 from planner.schema import N_SLOWDOWN_BINS
 
 AxisValue = bool | float | str
@@ -49,6 +50,8 @@ class ScenarioSummary:
         Over all VM-ticks; 1.0 = none.
     *_low, *_high : float
         Two-sided interval at the confidence of the objective; None where the replicates show no spread.
+    broken_by : dict
+        Host runs that broke each objective; one that broke several counts for each.
     feasible : bool
         Whether every VM found a host.
     """
@@ -75,7 +78,7 @@ class ScenarioSummary:
     denied_host_runs: int
     refused_host_runs: int
     killed_host_runs: int
-    guest_paging_host_runs: int
+    broken_by: dict[str, int]
     failed_hosts: int
     effective_host_runs: float
     effective_host_runs_at_target: float
@@ -183,13 +186,6 @@ def summed_histogram(rows: pd.DataFrame) -> np.ndarray:
     return total
 
 
-def _guest_paging_host_runs(finished: pd.DataFrame) -> int:
-    """Count the host runs that broke the objective by guest paging alone."""
-    broken = finished["slo_is_broken"].astype(bool) & ~finished["slo_swap_in_is_broken"].astype(bool)
-    has_memory = (finished["denied_bytes"] == 0) & (finished["killed_vms"] == 0) & (finished["refused_vms_max"] == 0)
-    return int((broken & has_memory).sum())
-
-
 def _summarize(rows: pd.DataFrame, scenario: Mapping[str, Any], estimated: Mapping[str, Any]) -> ScenarioSummary:
     histogram = summed_histogram(rows)
     finished = rows[rows["status"] == "ok"]
@@ -213,7 +209,7 @@ def _summarize(rows: pd.DataFrame, scenario: Mapping[str, Any], estimated: Mappi
         denied_host_runs=int((finished["denied_bytes"] > 0).sum()),
         refused_host_runs=int((finished["refused_vms_max"] > 0).sum()),
         killed_host_runs=int((finished["killed_vms"] > 0).sum()),
-        guest_paging_host_runs=_guest_paging_host_runs(finished),
+        broken_by=count_broken(finished["slo_broken_by"]),
         swap_in_bytes_per_s_p99=_worst_host_mean(finished, "swap_in_bytes_per_s_p99"),
         swap_in_bytes_per_s_mean=fleet_mean(rows, "swap_in_bytes_per_s_mean"),
         granted_bytes_mean=fleet_mean(rows, "granted_bytes_mean"),

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from planner.config.spec import SloSpec
-from planner.units import format_bytes, format_seconds
+from planner.units import format_bytes
 
 UNKNOWN = "not known"
 
@@ -66,14 +65,3 @@ def _known_to(mean: Mapping[str, Any], text: Callable[[float], str]) -> str:
     if mean["low"] is None:
         return f"one run is too short to tell: {format_count(mean['effective_ticks'], 'independent tick')}"
     return f"{text(mean['low'])} to {text(mean['high'])}"
-
-
-def slo_sentence(slo: SloSpec, horizon_s: float) -> str:
-    """Say the objective in one sentence."""
-    paging = f", make guests read back more than {format_bytes(slo.guest_paging)}/s" if slo.guest_paging else ""
-    return (
-        f"At most {format_percent(slo.hosts_affected)} of hosts may swap in more than "
-        f"{format_bytes(slo.swap_in)}/s{paging} for longer than {format_seconds(slo.for_more_than)}, "
-        f"or run out of memory to give, within {format_seconds(horizon_s)}; "
-        f"judged by the upper bound at {format_percent(slo.confidence)} confidence."
-    )

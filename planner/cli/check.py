@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from planner.analysis.power import power_warnings
 from planner.cli.progress import note
 from planner.config.check import KnownNames
 from planner.config.load import load_config
@@ -11,6 +12,7 @@ from planner.config.spec import PlannerConfig
 from planner.errors import ConfigError
 from planner.placement import strategy_names
 from planner.placement.resolve import resolve_rules
+from planner.sweep.adaptive import grid_config
 from planner.sweep.arrivals import visits_of
 from planner.sweep.expand import expand_scenarios
 from planner.sweep.fits import check_vms_fit
@@ -46,6 +48,11 @@ def check_command(config: Path, overrides: list[str]) -> None:
     names = [name for group in loaded.fleet.hosts for name in group.names()]
     for warning in resolve_rules(loaded.placement_rules, source.vms, names).warnings:
         note(f"warning: {warning}")
+    hosts = sum(group.count for group in loaded.fleet.hosts)
+    independent = source.independent_replicates()
+    replicates = grid_config(loaded, independent).sweep.replicates
+    for issue in power_warnings(loaded.slo, replicates, hosts, independent):
+        note(f"warning: {issue}")
     typer.echo(f"{config}: no problems. {describe_run(loaded, len(source.vms))}")
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from planner.analysis.looks import plan_looks
+from planner.analysis.power import power_warnings
 from planner.cli.adaptive import SearchTools, grid_problems, search_stages
 from planner.cli.progress import note
 from planner.cli.stages import KnownOutcomes, Stage, simulate_plan, summarize_stages
@@ -59,6 +60,9 @@ def prepare_sweep(job: SweepJob, source: DemandSource) -> tuple[SweepPlanner, Pl
     planner = SweepPlanner(config, source)
     plan = planner.plan(expand_scenarios(config))
     note(f"{len(source.vms)} VMs; {_describe(plan, job.config, config.sweep.replicates)}")
+    hosts = max((len(item.hosts) for item in plan.placed), default=0)
+    for issue in power_warnings(config.slo, config.sweep.replicates, hosts, source.independent_replicates()):
+        note(f"warning: {issue}")
     return planner, plan
 
 

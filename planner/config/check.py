@@ -12,6 +12,7 @@ from planner.config.check_axes import AXIS_CHECKS, check_axis_configs
 from planner.config.check_balloon import BALLOON_CHECKS
 from planner.config.check_fleet import FLEET_CHECKS, check_fleet_directory, check_generator
 from planner.config.check_placement import PLACEMENT_CHECKS
+from planner.config.check_slo import SLO_CHECKS
 from planner.config.check_swap import SWAP_CHECKS
 from planner.config.check_sweep import SWEEP_CHECKS, check_placement_names
 from planner.config.check_turnover import TURNOVER_CHECKS
@@ -70,14 +71,6 @@ def check_warm_up(config: PlannerConfig) -> list[Issue]:
     horizon = format_seconds(config.horizon)
     message = f"{format_seconds(config.warm_up)} leaves nothing of the horizon ({horizon}) to judge"
     return [Issue("warm_up", message, f"use less than {horizon}, or a longer horizon")]
-
-
-def check_slo_fits_horizon(config: PlannerConfig) -> list[Issue]:
-    """Check that the objective can be broken within the horizon at all."""
-    if config.slo.for_more_than < config.horizon:
-        return []
-    message = f"{format_seconds(config.slo.for_more_than)} is not shorter than the horizon: no host can ever break it"
-    return [Issue("slo.for_more_than", message, f"use less than {format_seconds(config.horizon)}")]
 
 
 def check_state_thresholds(config: PlannerConfig) -> list[Issue]:
@@ -152,7 +145,6 @@ def _idle_cap(hypervisor: HypervisorSpec, mechanism: str) -> bool:
 _CHECKS = (
     check_clock,
     check_warm_up,
-    check_slo_fits_horizon,
     check_state_thresholds,
     check_scan_advisor,
     check_enabled_mechanisms_can_act,
@@ -163,4 +155,5 @@ _CHECKS = (
     *SWEEP_CHECKS,
     *PLACEMENT_CHECKS,
     *TURNOVER_CHECKS,
+    *SLO_CHECKS,
 )

@@ -27,6 +27,7 @@ _NOT_AXES = {
     "question": "run a second sweep: a report answers one question",
     "fleet.vms": "run a second sweep: scenarios must share their VMs",
     "slo.hosts_affected": "run a second sweep: it judges finished runs, by one standard for all scenarios of a report",
+    "slo.preset": "sweep the objectives that it stands for: they are written out when the config is read",
     "slo.confidence": "run a second sweep: it judges finished runs, by one standard for all scenarios of a report",
 }
 

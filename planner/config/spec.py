@@ -13,7 +13,8 @@ from planner.config.catalog import cpu_names, expand_hypervisor, hypervisor_pres
 from planner.config.hypervisor import HypervisorSpec
 from planner.config.page_tables import FOUR_LEVELS, PageTableSpec
 from planner.config.placement_rules import AdmissionSpec, PlacementRulesSpec
-from planner.config.quantities import Bytes, BytesPerSecond, Fraction, Seconds
+from planner.config.quantities import Bytes, Fraction, Seconds
+from planner.config.slo import SloPresetName, SloSpec, preset_section
 from planner.config.suggest import nearest_name
 from planner.config.sweep import SweepSpec
 from planner.config.turnover import TurnoverSpec
@@ -194,20 +195,6 @@ class WorkloadSpec(Spec):
     )  # fmt: skip
 
 
-class SloSpec(Spec):
-    """When a host counts as broken, and how many may be."""
-
-    swap_in: BytesPerSecond = Field(default=float(2**20), gt=0, description="Swap-in rate of a host that is too much")
-    guest_paging: BytesPerSecond | None = Field(
-        default=None,
-        gt=0,
-        description="Reads by a host's guests from their own disks, after ballooning, that are too much; omitted: any",
-    )
-    for_more_than: Seconds = Field(default=300.0, ge=0, description="... when it lasts longer than this")
-    hosts_affected: Fraction = Field(default=0.05, gt=0, le=1, description="Share of hosts that may break it")
-    confidence: Fraction = Field(default=0.95, gt=0.5, lt=1, description="Confidence of every bound")
-
-
 class FidelitySpec(Spec):
     """How finely memory is sampled."""
 
@@ -242,6 +229,8 @@ class PlannerConfig(Spec):
     )
     placement_rules: PlacementRulesSpec = Field(default=PlacementRulesSpec(), description="Rules of every placement")
     admission: AdmissionSpec = Field(default=AdmissionSpec(), description="How it is predicted that a VM fits a host")
-    slo: SloSpec = Field(default=SloSpec(), description="Objective that the recommendation must meet")
+    slo: Annotated[SloSpec, BeforeValidator(preset_section, json_schema_input_type=SloPresetName | SloSpec)] = Field(
+        default=SloSpec(), description="Preset name, or the objectives that the recommendation must meet"
+    )
     sweep: SweepSpec = Field(default=SweepSpec(), description="Axes and replicates")
     fidelity: FidelitySpec = Field(default=FidelitySpec(), description="Sampling")

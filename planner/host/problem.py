@@ -7,7 +7,8 @@ import numpy as np
 
 from planner.config.hypervisor import HypervisorSpec
 from planner.config.page_tables import FOUR_LEVELS, PageTableSpec
-from planner.config.spec import SloSpec, WorkloadSpec
+from planner.config.slo import SloSpec
+from planner.config.spec import WorkloadSpec
 
 
 @dataclass(frozen=True)

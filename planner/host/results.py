@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from planner.config.spec import SloSpec
+from planner.config.slo import SloSpec
 from planner.host.slowdown import pressure_columns, slowdown_columns, slowdown_parts
 from planner.kernels import account
 from planner.kernels.account import Costs, Out, percentile_edges
@@ -80,6 +80,38 @@ def _column_scale(column: Column, costs: Costs) -> int:
     return int(costs.page_bytes) if column.unit == "bytes" else 1
 
 
+def timeline_column(timeline: np.ndarray, name: str) -> np.ndarray:
+    """Return one column of a time line by its name in `planner.schema.TIMELINE_COLUMNS`."""
+    values: np.ndarray = timeline[:, _AT[name]]
+    return values
+
+
+class RunOfHost(NamedTuple):
+    """What the judged ticks of a run come to.
+
+    Attributes
+    ----------
+    timeline : int64 array, shape (n_judged_ticks, len(TIMELINE_COLUMNS))
+        In bytes.
+    tick_s : float
+        Length of a tick. [s]
+    slowdown_counts : int64 array, shape (n_vms, N_SLOWDOWN_BINS)
+        VM-ticks by slowdown.
+    vm_sums : int64 array, shape (n_vms, account.N_VM_SUMS)
+    """
+
+    timeline: np.ndarray
+    tick_s: float
+    slowdown_counts: np.ndarray
+    vm_sums: np.ndarray
+
+
+def judged_run(out: Out, costs: Costs) -> RunOfHost:
+    """Cut what a run filled to its judged ticks."""
+    timeline = timeline_bytes(out, costs)[costs.first_judged_tick :]
+    return RunOfHost(timeline, costs.tick_s, out.slowdown_counts, out.vm_sums)
+
+
 class BrokenTicks(NamedTuple):
     """Ticks in runs that break the objective by swap-in and by guest paging: bool arrays, shape (n_ticks,)."""
 
@@ -97,15 +129,14 @@ def slo_broken_ticks(timeline: np.ndarray, tick_s: float, slo: SloSpec) -> Broke
     tick_s : float
         Length of a tick. [s]
     slo : SloSpec
-        Without a limit on guest paging none of its ticks is marked.
+        Without a limit on a rate none of its ticks is marked.
     """
-    most_paging = np.inf if slo.guest_paging is None else slo.guest_paging
-    return BrokenTicks(
-        swap_in=_long_runs(timeline[:, _AT["swap_in_bytes"]] / tick_s > slo.swap_in, tick_s, slo.for_more_than),
-        guest_paging=_long_runs(
-            timeline[:, _AT["guest_paging_bytes"]] / tick_s > most_paging, tick_s, slo.for_more_than
-        ),
-    )
+    limits = {"swap_in": slo.swap_in, "guest_paging": slo.guest_paging}
+    is_over = {
+        name: timeline_column(timeline, f"{name}_bytes") / tick_s > (np.inf if most is None else most)
+        for name, most in limits.items()
+    }
+    return BrokenTicks(**{name: _long_runs(over, tick_s, slo.for_more_than) for name, over in is_over.items()})
 
 
 def _long_runs(is_over: np.ndarray, tick_s: float, for_more_than_s: float) -> np.ndarray:
@@ -117,13 +148,14 @@ def _long_runs(is_over: np.ndarray, tick_s: float, for_more_than_s: float) -> np
     return broken
 
 
-def host_row(out: Out, costs: Costs, slo: SloSpec) -> dict[str, Any]:
-    """Compute the simulated columns of one row of `hosts.parquet`, over the judged ticks."""
-    timeline = timeline_bytes(out, costs)[costs.first_judged_tick :]
+def host_row(out: Out, costs: Costs, timeline: np.ndarray) -> dict[str, Any]:
+    """Compute what was measured of one row of `hosts.parquet`; `timeline` has the judged ticks, in bytes.
+
+    `objective.py` judges it.
+    """
 
     def column(name: str) -> np.ndarray:
-        values: np.ndarray = timeline[:, _AT[name]]
-        return values
+        return timeline_column(timeline, name)
 
     row: dict[str, Any] = {f"{name}_bytes_mean": float(column(f"{name}_bytes").mean()) for name in _BYTES_BY_TICK}
     for name in ("granted", "active"):
@@ -143,14 +175,7 @@ def host_row(out: Out, costs: Costs, slo: SloSpec) -> dict[str, Any]:
     row |= {name: int(column(name)[-1]) for name in _SHARING_LAST}
     row["scanner_cores_mean"] = float(column("scanner_cpu_ns").mean() / (costs.tick_s * 1e9))
     row["denied_bytes"] = int(column("denied_bytes").sum())
-    by_cause = slo_broken_ticks(timeline, costs.tick_s, slo)
-    broken = by_cause.swap_in | by_cause.guest_paging
-    row["slo_swap_in_is_broken"] = bool(by_cause.swap_in.any())
-    row["slo_broken_s"] = float(broken.sum() * costs.tick_s)
     row |= outage_columns(timeline)
-    row["slo_is_broken"] = bool(
-        broken.any() or row["denied_bytes"] > 0 or row["killed_vms"] > 0 or row["refused_vms_max"] > 0
-    )
     row |= pressure_columns(timeline, costs.tick_s)
     row |= slowdown_columns(out, costs)
     for number, name in enumerate(_STATES):
@@ -167,8 +192,8 @@ def host_row(out: Out, costs: Costs, slo: SloSpec) -> dict[str, Any]:
 def outage_columns(timeline: np.ndarray) -> dict[str, int]:
     """Count the VMs killed and refused: columns of `hosts.parquet`."""
     return {
-        "killed_vms": int(timeline[:, _AT["killed"]].sum()),
-        "refused_vms_max": int(timeline[:, _AT["refused"]].max()),
+        "killed_vms": int(timeline_column(timeline, "killed").sum()),
+        "refused_vms_max": int(timeline_column(timeline, "refused").max()),
     }
 
 

@@ -13,10 +13,11 @@ from planner.errors import InvariantError
 from planner.host.build import FleetState, build_stack
 from planner.host.costs import build_costs
 from planner.host.invariants import find_violation
+from planner.host.objective import JudgedVms, objective_columns
 from planner.host.pages import Compressible, DrawnPages, FleetPages, PageSource
 from planner.host.problem import HostProblem, HostResult
 from planner.host.reference_stream import HOST_STREAM
-from planner.host.results import build_out, host_row, slowdown_edges, timeline_bytes, vm_rows
+from planner.host.results import build_out, host_row, judged_run, slowdown_edges, timeline_bytes, vm_rows
 from planner.host.touches import CalmTicks, TouchLaw, TouchStore, TouchStream
 from planner.host.translation import build_translation_table
 from planner.kernels.account import Costs, Out, fill_calm
@@ -94,11 +95,21 @@ class HostSim:
         if violation:
             raise InvariantError(f"host {problem.host.name}, replicate {problem.replicate}: {violation}")
         n_ticks = out.timeline.shape[0]
+        run = judged_run(out, costs)
+        row = host_row(out, costs, run.timeline)
+        vms = self._judged_vms(problem, stack.plan.granted[:, costs.first_judged_tick :] >= 0)
         return HostResult(
-            host_row=host_row(out, costs, problem.slo),
+            host_row=row | objective_columns(problem, vms, run, row),
             vm_rows=vm_rows(out, costs, n_ticks - costs.first_judged_tick),
             timeline=timeline_bytes(out, costs) if keep_timeline else None,
         )
+
+    def _judged_vms(self, problem: HostProblem, is_on: np.ndarray) -> JudgedVms:
+        vm_idx = np.array(problem.vm_idx, dtype=np.int64)
+        table = self._source.vms.take(vm_idx)
+        presence = self._replicate(problem.seed, problem.replicate).demand.presence
+        is_whole = always_present(len(table)).is_whole if presence is None else presence.is_whole[vm_idx]
+        return JudgedVms(table, is_on | is_whole[:, np.newaxis])
 
     def prepare(self, problem: HostProblem) -> tuple[Stack, Costs, Out]:
         """Build the arrays of a host problem, ready for its first tick.

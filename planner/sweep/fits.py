@@ -22,10 +22,11 @@ def check_vms_fit(vms: VmTable, hosts: HostCapacities, config: PlannerConfig) ->
     ConfigError
         A VM has more configured memory than any empty host has usable memory; or `as-is` is swept and no VM's host is
         among the fleet's hosts; or one sampled page is too large a step for the objective; or placement rules name
-        no VM or host, or contradict each other.
+        no VM or host, or contradict each other; or a class of the objective holds no VM.
     """
     issues = [*_too_large(vms, hosts, config), *_no_host_known(vms, hosts, config), *check_sampling(vms, config)]
     issues += resolve_rules(config.placement_rules, vms, hosts.names).issues
+    issues += _empty_classes(vms, config)
     if issues:
         raise ConfigError(tuple(issues))
 
@@ -42,6 +43,21 @@ def _too_large(vms: VmTable, hosts: HostCapacities, config: PlannerConfig) -> li
         f"({format_bytes(largest_bytes)} usable on the largest, before overhead memory of VMs)"
     )
     return [Issue("fleet.vms", message, "add larger hosts to fleet.hosts or take these VMs out")]
+
+
+def _empty_classes(vms: VmTable, config: PlannerConfig) -> list[Issue]:
+    named = list(zip(vms.names, vms.groups, strict=True))
+    groups = sorted({group for group in vms.groups if group is not None})
+    known = {
+        "match": f"VMs are named {', '.join(vms.names[:_NAMED_VMS])}, ...",
+        "group": f"groups are {', '.join(groups[:_NAMED_VMS])}, ..." if groups else "no VM of this fleet has a group",
+    }
+    return [
+        Issue(f"slo.classes[{number}].{key}", f'"{getattr(item, key)}" holds no VM of the fleet', known[key])
+        for number, item in enumerate(config.slo.classes)
+        if not any(item.holds(name, group) for name, group in named)
+        for key in ("match" if item.match is not None else "group",)
+    ]
 
 
 def _no_host_known(vms: VmTable, hosts: HostCapacities, config: PlannerConfig) -> list[Issue]:

@@ -19,6 +19,8 @@ def page_scale(vms: VmTable, config: PlannerConfig) -> int:
 
 def check_sampling(vms: VmTable, config: PlannerConfig) -> list[Issue]:
     """Refuse a sampling so coarse that a single sampled page read in a tick is half of the objective or more."""
+    if config.slo.swap_in is None:
+        return []
     page_bytes = page_scale(vms, config) * PAGE_BYTES
     step_per_s = page_bytes / config.tick
     if step_per_s < COARSEST_STEP * config.slo.swap_in:

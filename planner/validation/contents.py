@@ -7,7 +7,8 @@ import numpy as np
 
 from planner.config.catalog import expand_hypervisor
 from planner.config.hypervisor import HypervisorSpec
-from planner.config.spec import SloSpec, WorkloadSpec
+from planner.config.slo import SloSpec
+from planner.config.spec import WorkloadSpec
 from planner.host.experiment import Experiment, ExperimentRun
 from planner.host.pages import FleetPages
 from planner.host.problem import HostHardware, HostProblem, SwapDevice

@@ -6,7 +6,8 @@ import numpy as np
 
 from planner.config.catalog import load_hypervisor_preset
 from planner.config.hypervisor import HypervisorSpec
-from planner.config.spec import SloSpec, WorkloadSpec
+from planner.config.slo import SloSpec
+from planner.config.spec import WorkloadSpec
 from planner.host.experiment import Experiment, ExperimentRun
 from planner.host.pages import UNIQUE_KEY, FleetPages
 from planner.host.problem import HostHardware, HostProblem, SwapDevice

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from planner.config.load import load_hypervisor
-from planner.config.spec import SloSpec, WorkloadSpec
+from planner.config.slo import SloSpec
+from planner.config.spec import WorkloadSpec
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.simulator import HostSim
 from planner.workload.generated import GeneratedSource

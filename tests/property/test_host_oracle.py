@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from planner.config.hypervisor import HypervisorSpec
-from planner.config.spec import SloSpec, WorkloadSpec
+from planner.config.slo import SloSpec
+from planner.config.spec import WorkloadSpec
 from planner.host.invariants import find_violation
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.simulator import HostSim, translation_table

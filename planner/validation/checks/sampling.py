@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from planner.config.load import load_hypervisor
-from planner.config.spec import SloSpec, VmSpec, WorkloadSpec
+from planner.config.slo import SloSpec
+from planner.config.spec import VmSpec, WorkloadSpec
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.simulator import HostSim
 from planner.units import GIB, MIB, PAGE_BYTES

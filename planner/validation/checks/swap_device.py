@@ -7,7 +7,8 @@ import numpy as np
 
 from planner.config.catalog import load_swap_device
 from planner.config.load import load_hypervisor
-from planner.config.spec import SloSpec, VmSpec, WorkloadSpec
+from planner.config.slo import SloSpec
+from planner.config.spec import VmSpec, WorkloadSpec
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.simulator import HostSim
 from planner.kernels.device import response_s

@@ -5,7 +5,7 @@ import pytest
 
 from planner.analysis.looks import SPENDING_POWER, judge_look, plan_looks
 from planner.analysis.risk import HostRuns
-from planner.config.spec import SloSpec
+from planner.config.slo import SloSpec
 from planner.sweep.adaptive import LineSearch, Verdict
 
 SLO = SloSpec(hosts_affected="5 %", confidence="95 %")

@@ -8,11 +8,17 @@ import pytest
 from planner.analysis.binding import explain_failure, replicates_needed
 from planner.analysis.recommend import Recommendation, recommend
 from planner.analysis.scenarios import ScenarioSummary
-from planner.config.spec import PlannerConfig, SloSpec
+from planner.config.slo import SloSpec
+from planner.config.spec import PlannerConfig
 from planner.errors import InputError
 from tests.synthetic_run import make_config
 
-SLO = SloSpec(hosts_affected=0.05)
+SLO = SloSpec.model_validate(
+    {
+        "hosts_affected": "5 %", "guest_paging": "4 MiB/s", "pressed": "10 min",
+        "classes": [{"match": "db-*", "slowdown_p99": 1.05}],
+    }
+)  # fmt: skip
 
 
 def scenario(ratio: float, high: float, **changes: Any) -> ScenarioSummary:
@@ -21,7 +27,7 @@ def scenario(ratio: float, high: float, **changes: Any) -> ScenarioSummary:
     values.update(
         scenario_id=round(100 * ratio), role="sweep", overcommit_ratio=ratio, placement="first-fit", tail="middle",
         axes={}, hosts_used=round(10 / ratio), vms_placed=100, swap_risk=0.0, swap_risk_low=0.0, swap_risk_high=high,
-        replicates=8, host_runs=80, broken_host_runs=0, denied_host_runs=0, guest_paging_host_runs=0, failed_hosts=0,
+        replicates=8, host_runs=80, broken_host_runs=0, denied_host_runs=0, broken_by={}, failed_hosts=0,
         refused_host_runs=0, killed_host_runs=0,
         effective_host_runs=40.0,
         effective_host_runs_at_target=40.0, unplaced_vms=0, feasible=True,
@@ -34,7 +40,11 @@ def choose(*scenarios: ScenarioSummary, config: PlannerConfig | None = None) -> 
 
 
 def test_the_largest_ratio_whose_bound_meets_the_objective() -> None:
-    found = choose(scenario(1.0, 0.03), scenario(1.25, 0.04), scenario(2.0, 0.4, swap_risk=0.2, broken_host_runs=16))
+    found = choose(
+        scenario(1.0, 0.03),
+        scenario(1.25, 0.04),
+        scenario(2.0, 0.4, swap_risk=0.2, broken_host_runs=16, broken_by={"swap_in": 16}),
+    )
     assert (found.overcommit_ratio, found.scenario_id, found.next_scenario_id) == (1.25, 125, 200)
     assert (found.hosts_used, found.hosts_saved, found.meets_slo) == (8, 2, True)
     assert found.binding_constraint.kind == "swap_in"
@@ -52,7 +62,7 @@ def test_a_ratio_past_a_failure_is_named_but_not_recommended() -> None:
 
 
 def test_when_even_the_smallest_ratio_fails_no_ratio_is_recommended() -> None:
-    found = choose(scenario(1.0, 0.3, swap_risk=0.2, broken_host_runs=16))
+    found = choose(scenario(1.0, 0.3, swap_risk=0.2, broken_host_runs=16, broken_by={"swap_in": 16}))
     assert (found.meets_slo, found.overcommit_ratio, found.scenario_id) == (False, None, 100)
     assert found.headline == "No ratio swept meets the objective"
     assert found.binding_constraint.text in found.sentence
@@ -140,11 +150,14 @@ def test_the_end_of_the_sweep_binds_when_nothing_else_does() -> None:
         ({"feasible": False, "unplaced_vms": 12}, "hosts_run_out"),
         ({"swap_risk": None, "swap_risk_high": 1.0}, "failed_hosts"),
         ({"failed_hosts": 3}, "failed_hosts"),
-        ({"swap_risk": 0.2, "broken_host_runs": 16}, "swap_in"),
+        ({"swap_risk": 0.2, "broken_host_runs": 16, "broken_by": {"swap_in": 16}}, "swap_in"),
+        ({"swap_risk": 0.2, "broken_host_runs": 16, "broken_by": {"pressed": 9, "swap_in": 2}}, "pressed"),
+        ({"swap_risk": 0.2, "broken_host_runs": 16, "broken_by": {"class db-*": 16}}, "class db-*"),
+        ({"swap_risk": 0.2, "broken_host_runs": 16, "denied_host_runs": 8}, "denied_memory"),
         ({"swap_risk": 0.2, "broken_host_runs": 16, "denied_host_runs": 15}, "denied_memory"),
         ({"swap_risk": 0.2, "broken_host_runs": 16, "killed_host_runs": 15, "denied_host_runs": 15}, "killed_vms"),
         ({"swap_risk": 0.2, "broken_host_runs": 16, "refused_host_runs": 15, "killed_host_runs": 15}, "refused_vms"),
-        ({"swap_risk": 0.2, "broken_host_runs": 16, "guest_paging_host_runs": 15}, "guest_paging"),
+        ({"swap_risk": 0.2, "broken_host_runs": 16, "broken_by": {"guest_paging": 15, "swap_in": 1}}, "guest_paging"),
         ({}, "too_few_replicates"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from planner.analysis.dependence import exceedance_correlation, within_replicate_correlation
 from planner.analysis.intervals import midp_at_most
 from planner.analysis.risk import HostRuns, RiskEstimate, estimate_risk, runs_needed
-from planner.config.spec import SloSpec
+from planner.config.slo import SloSpec
 
 SLO = SloSpec(hosts_affected=0.05)
 NORMAL = NormalDist()

@@ -8,7 +8,7 @@ import pytest
 
 from planner.analysis.scenarios import ScenarioSummary, summarize_scenarios
 from planner.analysis.summarize import summarize_run
-from planner.config.spec import SloSpec
+from planner.config.slo import SloSpec
 from planner.units import GIB
 from tests.synthetic_run import host_row, make_config, make_run
 

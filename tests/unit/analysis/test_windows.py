@@ -5,7 +5,7 @@ import pandas as pd
 
 from planner.analysis.risk import estimate_risk
 from planner.analysis.scenarios import host_runs
-from planner.config.spec import SloSpec
+from planner.config.slo import SloSpec
 
 
 def rows_of(n_replicates, n_hosts):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from planner.config.load import load_hypervisor
-from planner.config.spec import SloSpec, VmSpec, WorkloadSpec
+from planner.config.slo import SloSpec
+from planner.config.spec import VmSpec, WorkloadSpec
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.simulator import HostSim
 from planner.workload.listed import ListedSource

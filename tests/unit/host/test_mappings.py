@@ -11,7 +11,8 @@ import pytest
 
 from planner.config.catalog import load_cpu
 from planner.config.load import load_hypervisor
-from planner.config.spec import SloSpec, WorkloadSpec
+from planner.config.slo import SloSpec
+from planner.config.spec import WorkloadSpec
 from planner.host import reference_stream as stream
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.reference_stream import StreamAssumptions, build_bench

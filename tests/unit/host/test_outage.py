@@ -7,7 +7,8 @@ import pytest
 
 from planner.config.hypervisor import WatermarkSpec
 from planner.config.load import load_hypervisor
-from planner.config.spec import SloSpec, VmSpec, WorkloadSpec
+from planner.config.slo import SloSpec
+from planner.config.spec import VmSpec, WorkloadSpec
 from planner.host.invariants import find_violation
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.simulator import HostSim

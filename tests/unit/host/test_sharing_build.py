@@ -5,7 +5,8 @@ import pytest
 
 from planner.config.load import load_hypervisor
 from planner.config.page_sharing import KsmSpec
-from planner.config.spec import SloSpec, WorkloadSpec
+from planner.config.slo import SloSpec
+from planner.config.spec import WorkloadSpec
 from planner.host.pages import UNIQUE_KEY, ZERO_KEY, FleetPages
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.sharing import build_contents, home_nodes, pause_ns, scan_budget

@@ -8,7 +8,8 @@ import pytest
 from planner.config.hypervisor import HypervisorSpec
 from planner.config.load import load_hypervisor
 from planner.config.page_tables import PageTableSpec
-from planner.config.spec import SloSpec, VmSpec, WorkloadSpec
+from planner.config.slo import SloSpec
+from planner.config.spec import VmSpec, WorkloadSpec
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.results import slo_broken_ticks
 from planner.host.simulator import HostSim, translation_table

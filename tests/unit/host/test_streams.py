@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from planner.config.load import load_hypervisor
-from planner.config.spec import SloSpec, WorkloadSpec
+from planner.config.slo import SloSpec
+from planner.config.spec import WorkloadSpec
 from planner.host import simulator
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.simulator import HostSim
