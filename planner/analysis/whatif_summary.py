@@ -10,10 +10,10 @@ import pandas as pd
 from planner.analysis.binding import explain_failure
 from planner.analysis.by_replicate import HEADROOM, RISK
 from planner.analysis.lines import meets_objective
+from planner.analysis.objectives import slo_sentence
 from planner.analysis.scenarios import ScenarioSummary, summarize_scenarios
 from planner.analysis.whatif import differences, host_differences, vm_differences, worst_variant
 from planner.analysis.whatif_wording import difference_text, growth_sentence, plain_sentence, status_of
-from planner.analysis.wording import slo_sentence
 from planner.config.spec import PlannerConfig
 
 WHATIF_VERSION = 1
