@@ -42,8 +42,10 @@ def describe_recovery(
     before = {host.hardware.name: host for host in base.hosts}
     takers = [host for host in changed.hosts if any(stay.first_tick >= at_tick for stay in host.stays)]
     sim = sim_factory(plan.source)
-    most_paging = inf if config.slo.guest_paging is None else config.slo.guest_paging
-    calm = Calm(config.slo.swap_in, guest_paging_bytes_per_s=most_paging)
+    most_swap_in, most_paging = (
+        inf if most is None else most for most in (config.slo.swap_in, config.slo.guest_paging)
+    )
+    calm = Calm(most_swap_in, guest_paging_bytes_per_s=most_paging)
     found = []
     with show_progress("after the failure", len(takers) * config.sweep.replicates) as advance:
 
