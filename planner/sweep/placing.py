@@ -106,13 +106,13 @@ class SweepPlanner:
     def add(self, scenario: Scenario, placed: PlacedScenario, n_vms: int) -> PlacedScenario:
         """Place the fleet's first `n_vms` VMs: those that another scenario has placed stay, the others find a host.
 
-        All hosts of the config are open to them. As-is placement does not know where they go: worst-fit then does.
+        Further hosts of the config are opened where the strategy needs them. As-is placement does not know where new
+        VMs go: worst-fit then does.
         """
         case = self._case(scenario)
         if isinstance(self._fleet, GrownSource):
             case = _with_clones(case, self._fleet)
-        is_open = replace(case, limits=replace(case.limits, is_every_host_open=True))
-        return self._stand(is_open, placed, n_vms)
+        return self._stand(case, placed, n_vms)
 
     def _stand(self, case: _Case, placed: PlacedScenario, n_vms: int) -> PlacedScenario:
         """Place the VMs that a placed scenario leaves out, beside those that it has, which stay."""

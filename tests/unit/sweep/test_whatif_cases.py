@@ -114,6 +114,16 @@ def test_growth_adds_vms_and_moves_none(planner, tmp_path):
     assert len(set(found.source.vms.names)) == len(found.source.vms)
 
 
+def test_growth_opens_hosts_only_when_those_in_use_are_full(tmp_path):
+    config = make_config(fleet=FLEET, sweep=SWEEP | {"placement": ["worst-fit"]}, horizon="2 days")
+    planner = WhatifPlanner(config, build_source(config, tmp_path))
+    change = ChangeSpec.model_validate({"name": "case", "growth": {"per_month": 0.1, "months": 8}})
+    in_use = [len(variant.placed.hosts) for variant in planner.case(change, config).variants]
+    assert in_use[0] <= len(planner.base.hosts) + 1
+    assert in_use == sorted(in_use)
+    assert in_use[-1] > in_use[0]
+
+
 def test_drivers_are_taken_from_nested_sets_of_vms(planner, tmp_path):
     few = case(planner, tmp_path, balloon_driver_missing=0.1).source.vms.has_balloon_driver
     many = case(planner, tmp_path, balloon_driver_missing=0.5).source.vms.has_balloon_driver
