@@ -12,7 +12,7 @@ STAMPS := $(VENV)/.stamps
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --no-compile
 MIN_PYTHON := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help setup dev demo bitbrains test test-slow test-sampling lint bench bench-exact coverage docs docs-measured docs-plots clean
+.PHONY: help setup dev demo bitbrains test test-slow test-sampling lint bench bench-exact coverage docs docs-measured docs-plots adaptive-study sensitivity-study clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo 'make setup | dev              install for use; install for development'
 	@echo 'make docs                     write the generated pages of docs/ again'
 	@echo 'make docs-measured            measure what docs/ says of validation and ablation again (minutes)'
+	@echo 'make adaptive-study | sensitivity-study [SOURCE=FLEET_DIR]   measure what docs/ says of searches and assumptions'
 	@echo 'make docs-plots PAGE=FILE     draw the pictures of docs/model from a page of planner validate --out'
 	@echo 'make clean                    remove .venv and caches, keep data/ and reports/'
 
@@ -97,6 +98,13 @@ docs-measured: dev
 # The tables of docs/model/risk.md alone.
 coverage: dev
 	@$(BIN)/python -m tools.coverage_study
+
+# Minutes to half an hour each. SOURCE: the imported Bitbrains fleet (data/bitbrains after `make bitbrains`), if there.
+adaptive-study: dev
+	@$(BIN)/python -m tools.adaptive_study $(SOURCE)
+
+sensitivity-study: dev
+	@$(BIN)/python -m tools.sensitivity_study $(SOURCE)
 
 # PAGE: what `planner validate --out PAGE` wrote; without it the targets that are drawn are run, which takes minutes.
 docs-plots: dev

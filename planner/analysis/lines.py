@@ -10,6 +10,7 @@ from planner.config.slo import SloSpec
 TAIL_PATH = "workload.tail"
 SWEEP = "sweep"
 PROBE = "probe"
+JUDGED = (SWEEP, "sensitivity")
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ class Line:
 
 
 def build_lines(summaries: Sequence[ScenarioSummary], slo: SloSpec) -> list[Line]:
-    """Group scenarios into lines, in the order in which they first appear; probes of a search belong to none."""
+    """Group scenarios into lines, in the order in which they first appear; only those of a role in `JUDGED`."""
     groups: dict[tuple[str, ...], list[ScenarioSummary]] = {}
     for item in summaries:
-        if item.role == PROBE:
+        if item.role not in JUDGED:
             continue
         key = (item.role, item.placement, item.tail, json.dumps(item.axes, sort_keys=True))
         groups.setdefault(key, []).append(item)

@@ -5,19 +5,22 @@ that plan, and a search can never simulate one that the grid has not. Decisions 
 not depend on the executor.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from planner.analysis.looks import Judged, Look, judge_look
+from planner.analysis.risk import HostRuns
 from planner.analysis.scenarios import host_runs
 from planner.cli.stages import KnownOutcomes, Stage, simulate_plan, summarize_stages
-from planner.config.spec import PlannerConfig
+from planner.config.spec import PlannerConfig, SloSpec
 from planner.fleet.base import Executor, SimFactory
 from planner.sweep.adaptive import LineSearch, Request, Verdict
 from planner.sweep.expand import Scenario, expand_tails
 from planner.sweep.placing import SweepPlanner
 from planner.sweep.plan import PlacedScenario, Plan, outcome_key, take_runs
+
+Judge = Callable[[HostRuns, tuple[Look, ...], int, SloSpec], Judged]
 
 
 class SearchTools(NamedTuple):
@@ -30,6 +33,8 @@ class SearchTools(NamedTuple):
         Replicates after which demand repeats; None where it never does.
     known : dict
         Outcomes so far; grows.
+    judge : callable
+        Says what a look has shown; see `judge_look`.
     """
 
     config: PlannerConfig
@@ -38,6 +43,7 @@ class SearchTools(NamedTuple):
     known: KnownOutcomes
     looks: tuple[Look, ...]
     independent: int | None
+    judge: Judge = judge_look
 
 
 class Searched(NamedTuple):
@@ -184,7 +190,7 @@ def _take_round(
     for line, request in wanted:
         item = line.placed[request.ratio]
         own = rows[(rows["scenario_id"] == item.scenario.id) & (rows["vms"] > 0)]
-        judged = judge_look(host_runs(own, tools.independent), tools.looks, request.look, item.config.slo)
+        judged = tools.judge(host_runs(own, tools.independent), tools.looks, request.look, item.config.slo)
         line.search.record(request, judged.verdict)
         line.latest[request.ratio] = request.look
         line.steps.append(_step(line, request, judged, number))

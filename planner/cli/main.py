@@ -108,6 +108,9 @@ def sweep(  # noqa: PLR0913, PLR0917 (an argument is an option of the command he
     executor: Annotated[Literal["ray", "local"], typer.Option(help="Workers on Ray, or this process alone.")] = "ray",
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json alone on stdout.")] = False,
     adaptive: Annotated[bool, typer.Option("--adaptive", help="Search the ratios instead of simulating each.")] = False,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Vary the assumptions that no data pin down; say which matters most.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be run, how long it takes and its memory; write nothing.")
     ] = False,
@@ -116,7 +119,9 @@ def sweep(  # noqa: PLR0913, PLR0917 (an argument is an option of the command he
     from planner.cli.sweep import SweepOptions, sweep_command
 
     changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
-    return sweep_command(SweepOptions(config, changes, out, workers, ray_address, executor, as_json, dry_run, adaptive))
+    return sweep_command(
+        SweepOptions(config, changes, out, workers, ray_address, executor, as_json, dry_run, adaptive, sensitivity)
+    )
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from planner.analysis.looks import plan_looks
 from planner.analysis.power import power_warnings
 from planner.cli.adaptive import SearchTools, grid_problems, search_stages
 from planner.cli.progress import note
+from planner.cli.sensitivity import Line, analyse_sensitivity
 from planner.cli.stages import KnownOutcomes, Stage, simulate_plan, summarize_stages
 from planner.cli.timelines import choose_hosts, simulate_timelines
 from planner.config.spec import PlannerConfig
@@ -72,13 +73,15 @@ def run_sweep(
     """Simulate, summarise and write a prepared sweep; see the module's first line for the order."""
     clock = _Clock()
     known: KnownOutcomes = {}
+    independent = plan.source.independent_replicates()
+    looks = plan_looks(most_replicates(job.config, independent), job.config.slo.confidence)
+    tools = SearchTools(job.config, executor, sim_factory, known, looks, independent)
     if job.config.sweep.adaptive:
-        independent = plan.source.independent_replicates()
-        looks = plan_looks(most_replicates(job.config, independent), job.config.slo.confidence)
-        tools = SearchTools(job.config, executor, sim_factory, known, looks, independent)
         stages, summary = search_stages(job.config, planner, plan, tools)
     else:
-        stages, summary = _simulate_all(job, planner, plan, (executor, sim_factory, known))
+        stages, summary = _simulate_all(job, planner, plan, tools)
+    if job.config.sweep.sensitivity:
+        stages, summary = _with_sensitivity(tools, planner, stages, summary)
     failures = [entry for stage in stages for entry in _failures(stage, job)]
     chosen = choose_hosts(stages[0].hosts.to_pandas(), summary)
     timelines = simulate_timelines(chosen, plan, sim_factory)
@@ -133,16 +136,46 @@ def _describe(plan: Plan, config: PlannerConfig, replicates: int) -> str:
 
 
 def _simulate_all(
-    job: SweepJob, planner: SweepPlanner, plan: Plan, tools: tuple[Executor, SimFactory, KnownOutcomes]
+    job: SweepJob, planner: SweepPlanner, plan: Plan, tools: SearchTools
 ) -> tuple[list[Stage], dict[str, Any]]:
     """Simulate every scenario, then what is needed to know the answer under the other tails."""
-    executor, sim_factory, known = tools
+    executor, sim_factory, known = tools.executor, tools.sim_factory, tools.known
     stages = [simulate_plan(plan, executor, sim_factory, "sweep", known)]
     summary = summarize_stages(stages, job.config)
     while others := expand_sensitivity(job.config, summary, first_id=sum(len(stage.plan.placed) for stage in stages)):
         stages.append(simulate_plan(planner.plan(others), executor, sim_factory, _tail_label(others), known))
         summary = summarize_stages(stages, job.config)
     return stages, summary
+
+
+def _with_sensitivity(
+    tools: SearchTools, planner: SweepPlanner, stages: list[Stage], summary: dict[str, Any]
+) -> tuple[list[Stage], dict[str, Any]]:
+    """Vary the assumptions around the recommended line, over the ratios that it was chosen from."""
+    chosen = summary["recommendation"]
+    ratios = tuple(summary["adaptive"]["ratios"]) if "adaptive" in summary else _line_ratios(summary)
+    start = chosen["overcommit_ratio"] or ratios[0]
+    line = Line(chosen["placement"], chosen["axes"], chosen["tail"], ratios, start)
+    replicates, independent = tools.config.sweep.replicates, tools.independent
+    count = replicates if independent is None else min(replicates, independent)
+    first_id = sum(len(stage.plan.placed) for stage in stages)
+    more, found = analyse_sensitivity(tools, planner, line, count, first_id)
+    stages = [*stages, *more]
+    return stages, {**summarize_stages(stages, tools.config), **_extras(summary), "sensitivity": found}
+
+
+def _line_ratios(summary: Mapping[str, Any]) -> tuple[float, ...]:
+    chosen = summary["recommendation"]
+    same = [
+        item["overcommit_ratio"]
+        for item in summary["scenarios"]
+        if (item["role"], item["placement"], item["axes"]) == ("sweep", chosen["placement"], chosen["axes"])
+    ]
+    return tuple(sorted(same))
+
+
+def _extras(summary: Mapping[str, Any]) -> dict[str, Any]:
+    return {"adaptive": summary["adaptive"]} if "adaptive" in summary else {}
 
 
 def _failures(stage: Stage, job: SweepJob) -> list[dict[str, Any]]:

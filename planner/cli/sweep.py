@@ -54,6 +54,8 @@ class SweepOptions(NamedTuple):
         Say what would be run, and how long it would take; simulate and write nothing else.
     is_adaptive : bool
         Search the ratios, as if the config had `sweep.adaptive`.
+    is_sensitivity : bool
+        Vary the assumptions, as if the config had `sweep.sensitivity: true`.
     """
 
     config_path: Path
@@ -65,6 +67,7 @@ class SweepOptions(NamedTuple):
     is_json: bool
     is_dry_run: bool = False
     is_adaptive: bool = False
+    is_sensitivity: bool = False
 
 
 def sweep_command(options: SweepOptions) -> int:
@@ -76,7 +79,7 @@ def sweep_command(options: SweepOptions) -> int:
         Exit code: 3 when a host failed, else 0.
     """
     config_path = options.config_path
-    overrides = list(options.overrides)
+    overrides = [*options.overrides, *(["sweep.sensitivity=true"] if options.is_sensitivity else [])]
     config = load_config(config_path, overrides, _known_names())
     if options.is_adaptive and config.sweep.adaptive is None:
         overrides.append("sweep.adaptive={}")

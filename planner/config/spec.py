@@ -152,6 +152,10 @@ class WorkloadSpec(Spec):
     tail: Literal["low", "middle", "high"] = Field(
         default="middle", description="How often rarely touched pages are touched again; the report shows all three"
     )
+    growth: float = Field(
+        default=1.0, ge=0.1, le=10.0,
+        description="Factor on granted and active memory: 1.1 is a fleet grown by a tenth; never above configured",
+    )  # fmt: skip
     zero_fraction: Fraction = Field(default=0.03, ge=0, le=1, description="Share of granted pages that stay zero")
     self_shared_fraction: Fraction = Field(
         default=0.085, ge=0, le=1, description="Share of granted pages duplicated within their VM"

@@ -47,6 +47,9 @@ class SweepSpec(BaseModel):
         description="Scenarios one by one: overcommit_ratio, placement and config paths; what one leaves out is swept "
         "as the other keys say",
     )
+    sensitivity: bool = Field(
+        default=False, description="Vary the assumptions that no data pin down, and say which moves the answer most"
+    )
     adaptive: AdaptiveSpec | None = Field(
         default=None,
         description="Search the ratios: costs no more than simulating all of them, and says what it did",

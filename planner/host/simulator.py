@@ -45,6 +45,13 @@ Ticked = Callable[[int], None]
 """Called with the number of ticks that have just been simulated."""
 
 
+class _Load(NamedTuple):
+    """What of the workload's assumptions the touches of a replicate depend on."""
+
+    tail: str
+    growth: float
+
+
 class _Replicate(NamedTuple):
     demand: Demand
     keys: np.ndarray
@@ -120,7 +127,7 @@ class HostSim:
         return stack, costs, out
 
     def _prepare(self, problem: HostProblem) -> tuple[Stack, Costs, Out, TouchStore | TouchStream]:
-        seed, replicate, scale, tail = problem.seed, problem.replicate, problem.page_scale, problem.workload.tail
+        seed, replicate, scale, load = problem.seed, problem.replicate, problem.page_scale, _load_of(problem.workload)
         drawn = self._replicate(seed, replicate)
         vm_idx = np.array(problem.vm_idx, dtype=np.int64)
         touches = self._touch_source(problem, vm_idx)
@@ -128,9 +135,9 @@ class HostSim:
             vms=self._source.vms,
             keys=drawn.keys,
             pages=self._page_source(problem),
-            schedule=self._schedule(seed, replicate, scale, tail),
+            schedule=self._schedule(seed, replicate, scale, load),
             touches=touches,
-            calm=self._calm(seed, replicate, scale, tail, (problem.host.cpu, problem.host.page_tables)),
+            calm=self._calm(seed, replicate, scale, load, (problem.host.cpu, problem.host.page_tables)),
             presence=drawn.demand.presence or always_present(len(self._source.vms)),
             tick_s=drawn.demand.tick_s,
         )
@@ -142,7 +149,7 @@ class HostSim:
         return stack, costs, build_out(vm_idx.size, n_ticks, busy), touches
 
     def _touch_source(self, problem: HostProblem, vm_idx: np.ndarray) -> TouchStore | TouchStream:
-        named = (problem.seed, problem.replicate, problem.page_scale, problem.workload.tail)
+        named = (problem.seed, problem.replicate, problem.page_scale, _load_of(problem.workload))
         if self._schedule(*named).active_pages[vm_idx].sum() > MOST_KEPT_PAGES:
             return TouchStream(self._touch_law(*named), vm_idx)
         return self._touches(*named)
@@ -151,34 +158,34 @@ class HostSim:
         seed, replicate, scale, workload = problem.seed, problem.replicate, problem.page_scale, problem.workload
         compression = problem.hypervisor.compression
         sizes = Compressible(compression.quarter_fraction, compression.compressible_fraction)
-        if self._schedule(seed, replicate, scale, workload.tail).n_pages.sum() > MOST_KEPT_PAGES:
+        if self._schedule(seed, replicate, scale, _load_of(workload)).n_pages.sum() > MOST_KEPT_PAGES:
             return self._drawn_pages(seed, replicate, scale, workload, sizes)
         return self._pages(seed, replicate, scale, workload, sizes)
 
     def _draw_replicate(self, seed: int, replicate: int) -> _Replicate:
         return _Replicate(self._source.demand(replicate), vm_keys(seed, replicate, self._source.vms.names))
 
-    def _build_schedule(self, seed: int, replicate: int, scale: int, tail: str) -> TouchSchedule:
-        demand = self._replicate(seed, replicate).demand
-        return build_touch_schedule(self._source.vms, demand, load_law(tail), scale)
+    def _build_schedule(self, seed: int, replicate: int, scale: int, load: _Load) -> TouchSchedule:
+        demand = self._replicate(seed, replicate).demand.grown(load.growth)
+        return build_touch_schedule(self._source.vms, demand, load_law(load.tail), scale)
 
     def _build_calm(
-        self, seed: int, replicate: int, scale: int, tail: str, translator: tuple[str, PageTableSpec]
+        self, seed: int, replicate: int, scale: int, load: _Load, translator: tuple[str, PageTableSpec]
     ) -> CalmTicks:
-        active = self._schedule(seed, replicate, scale, tail).active_pages
+        active = self._schedule(seed, replicate, scale, load).active_pages
         calm = CalmTicks(np.empty(active.shape), np.empty(active.shape, dtype=np.uint8))
         cpu, page_tables = translator
-        table = translation_table(cpu, tail, page_tables)
+        table = translation_table(cpu, load.tail, page_tables)
         fill_calm(active, float(scale * PAGE_BYTES), table, slowdown_edges(), calm.overhead, calm.bin)
         return calm
 
-    def _build_touches(self, seed: int, replicate: int, scale: int, tail: str) -> TouchStore:
-        return TouchStore(self._touch_law(seed, replicate, scale, tail))
+    def _build_touches(self, seed: int, replicate: int, scale: int, load: _Load) -> TouchStore:
+        return TouchStore(self._touch_law(seed, replicate, scale, load))
 
-    def _touch_law(self, seed: int, replicate: int, scale: int, tail: str) -> TouchLaw:
+    def _touch_law(self, seed: int, replicate: int, scale: int, load: _Load) -> TouchLaw:
         drawn = self._replicate(seed, replicate)
-        drift_per_tick = load_law(tail).drift_per_day * drawn.demand.tick_s / SECONDS_PER_DAY
-        return TouchLaw(self._schedule(seed, replicate, scale, tail), drawn.keys, drift_per_tick)
+        drift_per_tick = load_law(load.tail).drift_per_day * drawn.demand.tick_s / SECONDS_PER_DAY
+        return TouchLaw(self._schedule(seed, replicate, scale, load), drawn.keys, drift_per_tick)
 
     def _build_pages(
         self, seed: int, replicate: int, scale: int, workload: WorkloadSpec, compressible: Compressible
@@ -190,8 +197,12 @@ class HostSim:
         self, seed: int, replicate: int, scale: int, workload: WorkloadSpec, compressible: Compressible
     ) -> DrawnPages:
         keys = self._replicate(seed, replicate).keys
-        n_pages = self._schedule(seed, replicate, scale, workload.tail).n_pages
+        n_pages = self._schedule(seed, replicate, scale, _load_of(workload)).n_pages
         return DrawnPages(self._source.vms, keys, n_pages, workload, compressible)
+
+
+def _load_of(workload: WorkloadSpec) -> _Load:
+    return _Load(workload.tail, workload.growth)
 
 
 @lru_cache(16)

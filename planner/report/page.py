@@ -33,6 +33,7 @@ from planner.report.sections_detail import (
 )
 from planner.report.sections_facts import assumptions_section, fleet_line, provenance_section
 from planner.report.sections_search import search_section
+from planner.report.sections_sensitivity import sensitivity_section
 from planner.results.read import RunTables, read_run
 
 
@@ -80,6 +81,7 @@ def _sections(run: RunTables, frame: pd.DataFrame) -> list[Section]:
         slowdown_section(slowdown_by_ratio(run.hosts, frame, ids), run.summary, frame),
         translation_section(translation_by_ratio(run.hosts, frame, ids)),
         *_at_risk(run, frame),
+        sensitivity_section(run.summary.get("sensitivity")),
         search_section(run.summary.get("adaptive")),
         comparison_section(
             paired_differences(run.hosts, frame, confidence, run.manifest.get("independent_replicates")),

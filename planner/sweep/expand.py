@@ -32,7 +32,8 @@ class Scenario:
         Values of the further axes by config path.
     role : str
         "sweep"; "sensitivity": the recommended placement again under another tail; "probe": met on the way of an
-        adaptive search and left when it was no longer needed; "whatif": base or case of a what-if.
+        adaptive search and left when it was no longer needed; "assumption": the recommended placement with an
+        assumption at one end of its range; "whatif": base or case of a what-if.
     bound_confidence : float or None
         Confidence that the bounds of its risk need, because it was looked at more than once; None: the objective's.
     """
@@ -42,7 +43,7 @@ class Scenario:
     placement: str
     tail: str
     axes: Mapping[str, AxisValue]
-    role: Literal["sweep", "sensitivity", "probe", "whatif"] = "sweep"
+    role: Literal["sweep", "sensitivity", "probe", "assumption", "whatif"] = "sweep"
     bound_confidence: float | None = None
 
 

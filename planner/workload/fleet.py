@@ -138,6 +138,16 @@ class Demand:
     cpu_busy_vcpus: np.ndarray
     presence: Presence | None = None
 
+    def grown(self, factor: float) -> "Demand":
+        """Return the demand with granted and active memory times `factor`, no VM above its configured memory."""
+        if factor == 1.0:
+            return self
+        active, granted = (
+            np.minimum(values * np.float32(factor), np.float32(1.0))
+            for values in (self.active_fraction, self.granted_fraction)
+        )
+        return replace(self, active_fraction=active, granted_fraction=granted)
+
     @property
     def n_ticks(self) -> int:
         """Number of ticks in the window."""

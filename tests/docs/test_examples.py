@@ -1,8 +1,10 @@
 """Every example config is sound, and says what it is for in its first line."""
 
+import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 
 from planner.cli.check import known_names
 from planner.config.load import load_config
@@ -44,3 +46,13 @@ def test_demo_is_what_the_readme_promises() -> None:
 def test_ablation_switches_three_mechanisms() -> None:
     # 3 ratios x 1 placement x 2 x 2 x 2
     assert len(expand_scenarios(load_config(FOLDER / "ablation.yaml"))) == 24
+
+
+def test_the_sweep_in_the_docs_has_as_many_scenarios_as_it_says() -> None:
+    """docs/sweeps.md: for each of 2 x 2 values of axes and zip, one scenario and 3 x 2 more: 28."""
+    text = (FOLDER.parent / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    block = text[text.index("    sweep:\n") :]
+    block = textwrap.dedent(block[: block.index("\n\n")])
+    config = load_config(FOLDER / "demo.yaml", [f"sweep={yaml.safe_dump(yaml.safe_load(block)['sweep'])}"])
+    assert len(expand_scenarios(config)) == 28
+    assert "28 in all" in text

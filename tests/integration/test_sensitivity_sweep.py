@@ -1,0 +1,90 @@
+"""`planner sweep --sensitivity` with a stand-in for the host simulation, which only the tail moves."""
+
+import pytest
+import yaml
+from fake_sim import FakeSim, FakeSource
+
+from planner.cli import sweep as sweep_module
+from planner.cli.main import main
+from planner.results import read_run
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Run the sweep with and without a search; return both runs and the folder."""
+    folder = tmp_path_factory.mktemp("sensitivity")
+    values = {
+        "schema_version": 1,
+        "seed": 1,
+        "fleet": {
+            "hosts": [{"name": "esx", "count": 6, "memory": "64 GiB", "cores": 16}],
+            "vms": {"generate": "managed-hosting", "count": 24},
+        },
+        "hypervisor": "esxi-8",
+        "horizon": "1 days",
+        "slo": {"for_more_than": "5 min", "hosts_affected": "10 %"},
+        "sweep": {
+            "overcommit_ratio": [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6],
+            "placement": ["first-fit"],
+            "replicates": 12,
+        },
+    }
+    path = folder / "fleet.yaml"
+    path.write_text(yaml.safe_dump(values))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep_module, "HostSim", FakeSim)
+        patch.setattr(sweep_module, "build_source", lambda config, base_dir: FakeSource())
+        patch.setenv("NUMBA_CACHE_DIR", str(folder / "cache"))
+        found = []
+        for name, options in (("plain", []), ("search", ["--adaptive"])):
+            words = ["sweep", str(path), "--executor", "local", "--sensitivity", "--out", str(folder / name)]
+            assert main([*words, *options]) == 0
+            found.append(read_run(folder / name))
+    return folder, *found
+
+
+def test_only_the_tail_matters_to_the_stand_in(runs):
+    _, plain, search = runs
+    for run in (plain, search):
+        found = run.summary["sensitivity"]
+        top, *others = found["ranking"]
+        assert top["assumption"] == "tail of the popularity law"
+        assert all(row["swing"] == 0 for row in others)
+        assert "tail of the popularity law" in found["sentence"]
+        # At 22 ends, both of each of the eleven assumptions; one that moves alone has no partner.
+        assert len(found["ends"]) == 22
+        assert found["pairs"] == []
+        assert all(end["source"] for end in found["ends"])
+
+
+def test_ends_are_in_the_tables_and_nowhere_else(runs):
+    _, plain, search = runs
+    for run in (plain, search):
+        scenarios = run.manifest["scenarios"]
+        assert [item["id"] for item in scenarios] == list(range(len(scenarios)))
+        varied = {item["id"] for item in scenarios if item["role"] == "assumption"}
+        assert varied
+        assert varied <= set(run.hosts["scenario_id"])
+        assert run.summary["recommendation"]["scenario_id"] not in varied
+    without = {key: value for key, value in plain.summary.items() if key not in ("sensitivity", "scenarios")}
+    assert "adaptive" not in without
+    assert set(search.summary) - set(plain.summary) == {"adaptive"}
+
+
+def test_the_risk_beside_the_answer_is_compared_on_the_same_replicates(runs):
+    _, plain, _ = runs
+    found = plain.summary["sensitivity"]
+    by_side = {end["side"]: end for end in found["ends"] if end["assumption"] == "tail of the popularity law"}
+    # The stand-in swaps half as much with the low tail, twice as much with the high one.
+    assert by_side["low"]["swap_risk_at_next"] <= found["base"]["swap_risk_at_next"]
+    assert by_side["high"]["swap_risk_at_next"] >= found["base"]["swap_risk_at_next"]
+    same = [end for end in found["ends"] if end["assumption"] == "zero pages"]
+    assert {end["swap_risk_at_next"] for end in same} == {found["base"]["swap_risk_at_next"]}
+
+
+def test_the_report_has_the_chart_and_the_sentence(runs):
+    folder, plain, _ = runs
+    page = (folder / "plain" / "report.html").read_text(encoding="utf-8")
+    assert "Which assumption matters" in page
+    assert "tornado" in page
+    assert plain.summary["sensitivity"]["sentence"] in page
