@@ -13,7 +13,7 @@ from typing import Any
 from planner.analysis.looks import Judged, Look
 from planner.analysis.risk import HostRuns
 from planner.analysis.wording import format_percent, format_ratio
-from planner.config.spec import SloSpec
+from planner.config.slo import SloSpec
 from planner.sweep.adaptive import Verdict
 
 CLEARLY_BROKEN = 2.0

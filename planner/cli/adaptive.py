@@ -13,7 +13,8 @@ from planner.analysis.looks import Judged, Look, judge_look
 from planner.analysis.risk import HostRuns
 from planner.analysis.scenarios import host_runs
 from planner.cli.stages import KnownOutcomes, Stage, simulate_plan, summarize_stages
-from planner.config.spec import PlannerConfig, SloSpec
+from planner.config.slo import SloSpec
+from planner.config.spec import PlannerConfig
 from planner.fleet.base import Executor, SimFactory
 from planner.sweep.adaptive import LineSearch, Request, Verdict
 from planner.sweep.expand import Scenario, expand_tails

@@ -14,7 +14,7 @@ from planner.analysis.sensitivity import (
     strongest,
     summarize_sensitivity,
 )
-from planner.config.spec import SloSpec
+from planner.config.slo import SloSpec
 from planner.sweep.adaptive import Verdict
 
 FACTS = {"ratio": 1.4, "next_ratio": 1.5}
