@@ -29,7 +29,11 @@ def check_slo_can_be_shown(config: PlannerConfig) -> list[Issue]:
         return []
     message = "0 % cannot be shown: after n host runs without an event the risk may still be 1 - (1 - confidence)^(1/n)"
     needed = math.ceil(math.log(1.0 - config.slo.confidence) / math.log(1.0 - 0.01))
-    hint = f"write the largest share that you accept, e.g. 1 %: it takes {needed} independent host runs to show that"
+    hosts = sum(group.count for group in config.fleet.hosts)
+    hint = (
+        f"write the largest share that you accept, e.g. 1 %: it takes {needed} independent host runs to show that, "
+        f"at least {math.ceil(needed / hosts)} replicates of {hosts} hosts"
+    )
     return [Issue("slo.hosts_affected", message, hint)]
 
 

@@ -178,6 +178,8 @@ def _ends(view: HostView) -> Iterator[Section]:
 def _value_cell(value: Any, column: Column) -> Cell:
     if column.dtype == "bool":
         return Cell("yes" if value else "no")
+    if column.dtype == "string":
+        return Cell(str(value) or "none")
     number = float(value)
     if column.unit in ("bytes", "bytes/s"):
         return number_cell(format_bytes(number) + column.unit.removeprefix("bytes"), number)

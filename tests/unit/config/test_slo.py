@@ -64,7 +64,7 @@ def test_the_sentence_says_every_objective() -> None:
     ("slo", "words"),
     [
         ({"hosts_affected": "0 %"}, "slo.hosts_affected: 0 % cannot be shown"),
-        ({"hosts_affected": "0 %"}, "e.g. 1 %: it takes 299 independent host runs"),
+        ({"hosts_affected": "0 %"}, "299 independent host runs to show that, at least 25 replicates of 12 hosts"),
         ({"pressed": "20 days"}, "slo.pressed: 20 days is all of the judged time or more"),
         ({"for_more_than": "14 days"}, "slo.for_more_than: 14 days is not shorter than the horizon"),
         ({"classes": [{"slowdown_p99": 1.1}]}, "slo.classes[0]: names no VMs; write one of match"),
