@@ -115,6 +115,8 @@ def _sureness(row: Mapping[str, Any]) -> str:
 
 
 def _ends(row: Mapping[str, Any]) -> str:
+    if row["low"] is None or row["high"] is None:
+        return f"in {format_count(row['replicates'], 'replicate')} alike"
     return format_ends(row["low"], row["high"], str(row["unit"]))
 
 
