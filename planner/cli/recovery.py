@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple
 
+import numpy as np
+
 from planner.analysis.recovery import Calm, RecoveryTime, estimate_recovery, pressure_after
 from planner.analysis.wording import format_count
 from planner.cli.progress import show_progress
@@ -21,10 +23,28 @@ class _HostRecovery(NamedTuple):
     n_pressed: int
 
 
+class Recovery(NamedTuple):
+    """How hosts recover from an event.
+
+    Attributes
+    ----------
+    rows : list of (str, str)
+        Of a table: what, and value.
+    host : str or None
+        The host that is pressed longest; None where no host took VMs in.
+    timeline : int64 array, shape (n_ticks, len(TIMELINE_COLUMNS)), or None
+        Of that host, replicate 0.
+    """
+
+    rows: list[tuple[str, str]]
+    host: str | None = None
+    timeline: np.ndarray | None = None
+
+
 def describe_recovery(
     plan: Plan, ids: tuple[int, int], at_tick: int, config: PlannerConfig, sim_factory: SimFactory
-) -> list[tuple[str, str]]:
-    """Say how long the hosts that took VMs in are short of memory because of it: rows of a table.
+) -> Recovery:
+    """Say how long the hosts that took VMs in are short of memory because of it.
 
     Parameters
     ----------
@@ -62,13 +82,15 @@ def describe_recovery(
             times = [time_of(host, replicate) for replicate in range(config.sweep.replicates)]
             n_pressed = sum(time is None or time > 0 for time in times)
             found.append(_HostRecovery(host.hardware.name, estimate_recovery(times, config.slo.confidence), n_pressed))
-    return _rows(found, config.sweep.replicates)
-
-
-def _rows(found: Sequence[_HostRecovery], replicates: int) -> list[tuple[str, str]]:
     if not found:
-        return [("hosts that took VMs in", "none")]
+        return Recovery([("hosts that took VMs in", "none")])
     longest = max(found, key=lambda item: inf if item.time.median_s is None else item.time.median_s)
+    shown = next(host for host in takers if host.hardware.name == longest.host)
+    timeline = sim.run(host_problem(changed, shown), keep_timeline=True).timeline
+    return Recovery(_rows(found, longest, config.sweep.replicates), longest.host, timeline)
+
+
+def _rows(found: Sequence[_HostRecovery], longest: _HostRecovery, replicates: int) -> list[tuple[str, str]]:
     pressed = [item for item in found if item.n_pressed]
     rows = [
         ("hosts that took VMs in", f"{len(found)}"),

@@ -4,13 +4,11 @@ from pathlib import Path
 
 import typer
 
-from planner.analysis.whatif_summary import WHATIF_VERSION
 from planner.errors import EXIT_OK, InputError
-from planner.report.html import write_page
 from planner.report.page import render_report
-from planner.report.whatif_page import render_whatif_page, whatif_facts
+from planner.report.whatif_page import render_whatif
 from planner.results.store import REPORT, is_run_directory
-from planner.results.whatif_store import WHATIF_FORMAT, read_whatif
+from planner.results.whatif_store import WHATIF_FORMAT
 
 
 def report_command(run_dir: Path, out: Path | None) -> int:
@@ -29,8 +27,7 @@ def report_command(run_dir: Path, out: Path | None) -> int:
     target = out or run_dir / REPORT
     try:
         if is_run_directory(run_dir, WHATIF_FORMAT):
-            manifest, summary = read_whatif(run_dir, WHATIF_VERSION)
-            write_page(render_whatif_page(summary, whatif_facts(manifest)), target)
+            render_whatif(run_dir, target)
         else:
             render_report(run_dir, target)
     except OSError as error:

@@ -25,10 +25,10 @@ from planner.config.spec import PlannerConfig
 from planner.errors import EXIT_INCOMPLETE, EXIT_OK, ConfigError, Issue
 from planner.fleet.base import Executor, HostFailure
 from planner.host.simulator import HostSim
-from planner.report.html import write_page
-from planner.report.whatif_page import render_whatif_page, whatif_facts
+from planner.report.whatif_page import render_whatif
 from planner.results.manifest import build_manifest, scenario_entry
 from planner.results.store import REPORT, check_target
+from planner.results.tables import timeline_table
 from planner.results.whatif_store import WHATIF_FORMAT, WhatifContents, write_whatif
 from planner.sweep.plan import PlacedScenario, Plan, build_plan
 from planner.sweep.whatif import Case, WhatifPlanner
@@ -189,14 +189,17 @@ def _write(
     tables = WhatifTables(hosts.to_pandas(), vms.to_pandas(), {item.scenario.id: _gone(item) for item in placed})
     scenarios = [scenario_entry(item) for item in placed]
     summary = summarize_whatif(tables, scenarios, entries, config, source.independent_replicates())
+    timelines: dict[str, pa.Table] = {}
     for case, item in zip(cases, summary["cases"], strict=True):
         if case.kind == "lose_hosts" and case.at_tick is not None and case.is_base_fleet:
             ids = (case.base.scenario.id, item["scenario_id"])
-            item["recovery"] = describe_recovery(stages[0].plan, ids, case.at_tick, config, HostSim)
+            recovery = describe_recovery(stages[0].plan, ids, case.at_tick, config, HostSim)
+            item["recovery"], item["timeline_host"] = recovery.rows, recovery.host
+            if recovery.timeline is not None:
+                timelines[str(item["scenario_id"])] = timeline_table(recovery.timeline)
     written = {name: item.model_dump(mode="json", exclude_none=True) for name, item in changes.items()}
-    contents = WhatifContents(config, written, hosts, vms, manifest, summary)
-    page = render_whatif_page(summary, whatif_facts(manifest))
-    write_whatif(job.target(), contents, lambda _, path: write_page(page, path))
+    contents = WhatifContents(config, written, hosts, vms, timelines, manifest, summary)
+    write_whatif(job.target(), contents, render_whatif)
     return summary
 
 
@@ -223,6 +226,7 @@ def case_entry(case: Case, config: PlannerConfig) -> dict[str, Any]:
         "judged_from_s": case.base.config.warm_up,
         "hosts_affected": config.slo.hosts_affected,
         "recovery": [],
+        "timeline_host": None,
     }
 
 

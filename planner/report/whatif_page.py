@@ -1,32 +1,39 @@
 """The page of a what-if: one offline HTML file from its summary, in the look of the sweep's report."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from planner.analysis.by_replicate import HEADROOM, RISK
-from planner.analysis.whatif_summary import GROWTH
+from planner.analysis.whatif_summary import GROWTH, WHATIF_VERSION
 from planner.analysis.whatif_wording import format_change, format_ends, format_figure, risk_cell
 from planner.analysis.wording import UNKNOWN, format_count, format_percent, format_ratio, format_risk
 from planner.report.blocks import Cell, FigureBlock, Section, TableBlock, figure_text, number_cell
-from planner.report.html import render_template
+from planner.report.html import render_template, write_page
+from planner.report.sections_detail import STATE_KEY, timeline_block
 from planner.report.whatif_figures import BYTES_SCALE, PERCENT_SCALE, differences_figure, variants_figure
+from planner.results.whatif_store import StoredWhatif, read_whatif
 from planner.units import format_bytes, format_seconds
 
 _PAIRED_KEY = "Thick bar: paired interval. Thin grey bar: what the interval would be if the two sides were not paired."
 
 
-def render_whatif_page(summary: Mapping[str, Any], facts: Sequence[tuple[str, str]]) -> str:
-    """Render the page as text; its bytes are a function of the arguments alone.
+def render_whatif(folder: Path, out: Path) -> None:
+    """Render the page of a stored what-if into one HTML file.
 
-    Parameters
-    ----------
-    summary : mapping
-        Of `planner.analysis.whatif_summary.summarize_whatif`.
-    facts : sequence of (str, str)
-        How it was simulated: what, and value.
+    Raises
+    ------
+    InputError
+        The directory is missing or broken, or the page cannot be written.
     """
+    write_page(render_whatif_page(read_whatif(folder, WHATIF_VERSION)), out)
+
+
+def render_whatif_page(stored: StoredWhatif) -> str:
+    """Render the page as text; its bytes are a function of what is stored alone."""
+    summary = stored.summary
     base = summary["base"]
-    sections = [_overview(summary), *(section for case in summary["cases"] for section in _case(case, summary))]
+    sections = [_overview(summary), *(_case(case, stored) for case in summary["cases"])]
     return render_template(
         "whatif.html",
         scenario=f"ratio {format_ratio(base['overcommit_ratio'])}, {base['placement']}, tail {base['tail']}",
@@ -34,11 +41,11 @@ def render_whatif_page(summary: Mapping[str, Any], facts: Sequence[tuple[str, st
         is_met=summary["base_meets_objective"],
         facts=_facts(summary),
         answers=[(case["name"], case["sentence"], case["status"]) for case in summary["cases"]],
-        sections=[*sections, _provenance(facts)],
+        sections=[*sections, _provenance(_provenance_facts(stored.manifest))],
     )
 
 
-def whatif_facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _provenance_facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Take from the manifest how a what-if was simulated: what, and value."""
     fidelity = manifest["fidelity"]
     sizes = ", ".join(format_bytes(size) for size in fidelity["bytes_per_sampled_page"])
@@ -113,7 +120,8 @@ def _overview(summary: Mapping[str, Any]) -> Section:
     return Section("cases", "All cases against the base", lead, figures, (table,))
 
 
-def _case(case: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterator[Section]:
+def _case(case: Mapping[str, Any], stored: StoredWhatif) -> Section:
+    summary = stored.summary
     anchor = f"case-{[item['name'] for item in summary['cases']].index(case['name'])}"
     tables = [_differences_table(case, anchor)]
     if case.get("above") is not None:
@@ -123,9 +131,15 @@ def _case(case: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterator[Secti
     if case["recovery"]:
         tables.append(_recovery_table(case, anchor))
     tables += [_hosts_table(case, anchor), _vms_table(case, anchor)]
-    figures = (_variants(case, anchor, summary),) if len(case["variants"]) > 1 else ()
+    figures = [_variants(case, anchor, summary)] if len(case["variants"]) > 1 else []
+    timeline = stored.timelines.get(int(case["scenario_id"]))
+    if timeline is not None:
+        title = f"{case['timeline_host']} over time, replicate 0; the failure is at {format_seconds(case['at_s'])}"
+        figures.append(timeline_block(f"{anchor}-time", title, timeline, stored.config.tick))
     lead = f"Changed: {case['what']}. {case['sentence']}"
-    yield Section(anchor, case["name"], lead, figures, tuple(tables))
+    return Section(
+        anchor, case["name"], lead, tuple(figures), tuple(tables), key=STATE_KEY if timeline is not None else ()
+    )
 
 
 def _variants(case: Mapping[str, Any], anchor: str, summary: Mapping[str, Any]) -> FigureBlock:

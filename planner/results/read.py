@@ -61,13 +61,13 @@ def read_run(run_dir: Path) -> RunTables:
         raise InputError(str(run_dir), "there is no such directory", "name a directory that planner sweep has written")
     manifest = _read_manifest(run_dir)
     timelines = {
-        path.stem: _read_table(path, TIMELINE_COLUMNS) for path in sorted((run_dir / TIMELINE).glob("*.parquet"))
+        path.stem: read_table(path, TIMELINE_COLUMNS) for path in sorted((run_dir / TIMELINE).glob("*.parquet"))
     }
     return RunTables(
-        hosts=_read_table(run_dir / HOSTS, HOST_COLUMNS),
-        vms=_read_table(run_dir / VMS, VM_COLUMNS),
+        hosts=read_table(run_dir / HOSTS, HOST_COLUMNS),
+        vms=read_table(run_dir / VMS, VM_COLUMNS),
         manifest=manifest,
-        config=_read_config(run_dir / CONFIG),
+        config=read_config(run_dir / CONFIG),
         summary=read_json(run_dir / SUMMARY),
         timelines=timelines,
     )
@@ -87,7 +87,8 @@ def _read_manifest(run_dir: Path) -> dict[str, Any]:
     return manifest
 
 
-def _read_table(path: Path, columns: Sequence[Column]) -> pd.DataFrame:
+def read_table(path: Path, columns: Sequence[Column]) -> pd.DataFrame:
+    """Read a table that must have some columns. Raises InputError where it is missing, broken or foreign."""
     try:
         table = pq.read_table(path)
     except FileNotFoundError:
@@ -114,7 +115,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _read_config(path: Path) -> PlannerConfig:
+def read_config(path: Path) -> PlannerConfig:
+    """Read a resolved config. Raises InputError where it is missing or not one."""
     try:
         return PlannerConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

@@ -5,23 +5,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import yaml
 
 from planner.config.spec import PlannerConfig
 from planner.errors import InputError
-from planner.results.read import read_json
+from planner.results.read import read_config, read_json, read_table
 from planner.results.store import (
     CONFIG,
     HOSTS,
     MANIFEST,
     SUMMARY,
+    TIMELINE,
     VMS,
     config_as_yaml,
     write_directory,
     write_json,
     write_table,
 )
+from planner.schema import TIMELINE_COLUMNS
 
 WHATIF_FORMAT = "planner-whatif"
 WHATIF_FORMAT_VERSION = 1
@@ -41,6 +44,8 @@ class WhatifContents:
         Name of a case -> its change file as read, plain values.
     hosts, vms : Table
         Rows of all scenarios; the manifest says which is which.
+    timelines : mapping
+        Scenario, as text -> time line of the host that a failure presses longest.
     manifest, summary : mapping
         JSON-ready.
     """
@@ -49,6 +54,7 @@ class WhatifContents:
     changes: Mapping[str, Any]
     hosts: pa.Table
     vms: pa.Table
+    timelines: Mapping[str, pa.Table]
     manifest: Mapping[str, Any]
     summary: Mapping[str, Any]
 
@@ -65,12 +71,25 @@ def write_whatif(out: Path, contents: WhatifContents, render: Callable[[Path, Pa
         (folder / CHANGES).write_text(changes, encoding="utf-8")
         write_table(contents.hosts, folder / HOSTS)
         write_table(contents.vms, folder / VMS)
+        (folder / TIMELINE).mkdir()
+        for name, table in contents.timelines.items():
+            write_table(table, folder / TIMELINE / f"{name}.parquet")
 
     write_directory(out, WHATIF_FORMAT, write_files, render)
 
 
-def read_whatif(folder: Path, summary_version: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read the manifest and the summary of a what-if.
+@dataclass(frozen=True)
+class StoredWhatif:
+    """A what-if as its page needs it; `timelines` by scenario, columns `planner.schema.TIMELINE_COLUMNS`."""
+
+    config: PlannerConfig
+    manifest: dict[str, Any]
+    summary: dict[str, Any]
+    timelines: dict[int, pd.DataFrame]
+
+
+def read_whatif(folder: Path, summary_version: int) -> StoredWhatif:
+    """Read a what-if back.
 
     Raises
     ------
@@ -82,4 +101,7 @@ def read_whatif(folder: Path, summary_version: int) -> tuple[dict[str, Any], dic
     if found != (WHATIF_FORMAT_VERSION, summary_version):
         message = f"has version {found[0]}.{found[1]}; this planner reads {WHATIF_FORMAT_VERSION}.{summary_version}"
         raise InputError(str(folder), message, "run planner whatif again")
-    return manifest, summary
+    timelines = {
+        int(path.stem): read_table(path, TIMELINE_COLUMNS) for path in sorted((folder / TIMELINE).glob("*.parquet"))
+    }
+    return StoredWhatif(read_config(folder / CONFIG), manifest, summary, timelines)
