@@ -71,8 +71,8 @@ def test_hosts_that_carry_the_change_come_first_and_lost_ones_are_known() -> Non
     assert lost["vms_base"] == base["vms"].iloc[0]
 
 
-def vm_rows(*vms: tuple[str, str, float, float]) -> pd.DataFrame:
-    """VM rows of one replicate: name, host, slowdown p99, GiB swapped."""
+def vm_rows(*vms: tuple[str, str, float, float, float]) -> pd.DataFrame:
+    """VM rows of one replicate: name, host, slowdown p99, GiB swapped, hours on."""
     blank = {column.name: 0.0 for column in VM_COLUMNS}
     return pd.DataFrame(
         [
@@ -85,19 +85,20 @@ def vm_rows(*vms: tuple[str, str, float, float]) -> pd.DataFrame:
                 "configured_bytes": 4 * GIB,
                 "slowdown_p99": slowdown,
                 "swapped_bytes_mean": gib * GIB,
+                "on_s": 3600.0 * hours,
             }
-            for vm, host, slowdown, gib in vms
+            for vm, host, slowdown, gib, hours in vms
         ]
     )
 
 
 def test_a_vm_that_changed_hosts_counts_once_with_its_worst_slowdown_and_all_its_memory() -> None:
-    base = vm_rows(("x", "a", 1.0, 0.0), ("y", "b", 1.0, 1.0))
-    changed = vm_rows(("x", "a", 1.1, 1.0), ("x", "b", 1.5, 2.0), ("y", "b", 1.2, 1.0))
+    base = vm_rows(("x", "c", 1.0, 0.0, 9), ("y", "b", 1.0, 1.0, 9))
+    changed = vm_rows(("x", "c", 1.1, 1.0, 1), ("x", "b", 1.5, 2.0, 8), ("y", "b", 1.2, 1.0, 9))
     found = vm_differences(base, changed)
     assert found["vm"].tolist() == ["x", "y"]
     first = found.iloc[0]
-    assert (first["host_base"], first["host_changed"]) == ("a", "b")
+    assert (first["host_base"], first["host_changed"]) == ("c", "b")
     assert first["slowdown_p99_difference"] == pytest.approx(0.5)
     assert first["reclaimed_bytes_difference"] == pytest.approx(3.0 * GIB)
 
