@@ -35,5 +35,8 @@ def _pack(packing: Packing) -> np.ndarray:
     is_measured = [limit in (OVERCOMMIT, RAM, VCPUS) for limit in packing.sizes.limits]
     weight[~np.array(is_measured)] = 0.0
     hosts = opening_order(packing)
-    pack_dot_product(packing.largest_first(), packing.fresh_ledger(), hosts, total, weight, host_of_unit)
+    ledger, order = packing.fresh_ledger(), packing.largest_first()
+    is_tied = (ledger.allowed.sum(axis=1) < packing.is_open.sum())[ledger.allow_row[order]]
+    for part in (order[is_tied], order[~is_tied]):
+        pack_dot_product(part, ledger, hosts, total, weight, host_of_unit)
     return host_of_unit

@@ -86,14 +86,21 @@ class Packing:
         )
 
     def in_table_order(self) -> np.ndarray:
-        """Return the units in the order of the rows of their first VMs."""
-        return np.arange(self.units.n_units, dtype=np.int64)
+        """Return the units in the order of the rows of their first VMs, those tied to hosts first."""
+        return self.tied_first(np.arange(self.units.n_units, dtype=np.int64))
 
-    def largest_first(self, key: np.ndarray | None = None) -> np.ndarray:
-        """Return the units by what they take of the first limit, or another key, largest first, then by name."""
+    def tied_first(self, order: np.ndarray) -> np.ndarray:
+        """Move units that may run on some hosts only to the front, those with the fewest hosts first.
+
+        Otherwise VMs that could go anywhere would fill the hosts that these need.
+        """
+        n_allowed = self.ledger.allowed.sum(axis=1)[self.ledger.allow_row[order]]
+        return np.asarray(order[np.argsort(n_allowed, kind="stable")])
+
+    def largest_first(self) -> np.ndarray:
+        """Return the units by what they take of the first limit, largest first, then by name; tied ones first."""
         names = np.array(self.units.names)
-        largest = self.ledger.need[:, 0] if key is None else key
-        return np.lexsort((names, -largest)).astype(np.int64)
+        return self.tied_first(np.lexsort((names, -self.ledger.need[:, 0])).astype(np.int64))
 
 
 Pack = Callable[[Packing], np.ndarray]

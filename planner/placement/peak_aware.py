@@ -28,7 +28,7 @@ class PeakAware:
     is_order_invariant: ClassVar[bool] = True
 
     def place(self, request: PlacementRequest) -> Placement:
-        """Place the VMs with the highest percentile of their own demand first; equal ones by size, then name.
+        """Place the largest VMs first, of equal ones that with the highest percentile of its own demand, then by name.
 
         Raises
         ------
@@ -50,7 +50,7 @@ def _pack(packing: Packing) -> np.ndarray:
     rank = n_points - ceil(request.limits.admission.percentile * n_points) + 1
     peak = np.partition(own, n_points - rank, axis=1)[:, n_points - rank] if units.n_units else np.zeros(0)
     names = np.array(units.names)
-    order = np.lexsort((names, -packing.ledger.need[:, 0], -peak)).astype(np.int64)
+    order = packing.tied_first(np.lexsort((names, -peak, -packing.ledger.need[:, 0])).astype(np.int64))
     room = np.maximum(1, request.hosts.room_bytes).astype(np.float64)
     work = np.empty(n_points)
 

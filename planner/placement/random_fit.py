@@ -31,7 +31,7 @@ def _pack(packing: Packing) -> np.ndarray:
     from planner.kernels.packing_scan import scan_random
 
     keys = vm_keys(packing.request.seed, 0, packing.units.names)
-    order = np.lexsort((np.array(packing.units.names), keys)).astype(np.int64)
+    order = packing.tied_first(np.lexsort((np.array(packing.units.names), keys)).astype(np.int64))
 
     def try_spread(is_open: np.ndarray, out: np.ndarray) -> int:
         return int(scan_random(order, packing.fresh_ledger(), is_open, keys, PURPOSE_PLACE, out))

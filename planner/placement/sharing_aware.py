@@ -94,4 +94,4 @@ def _image_by_image(packing: Packing, found: _Images) -> np.ndarray:
             first[unit] = mine[np.argmax(worth[mine])]
             rank[unit] = worth[first[unit]]
     names = np.array(packing.units.names)
-    return np.lexsort((names, -packing.ledger.need[:, 0], first, -rank)).astype(np.int64)
+    return packing.tied_first(np.lexsort((names, -packing.ledger.need[:, 0], first, -rank)).astype(np.int64))

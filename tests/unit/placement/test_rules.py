@@ -54,6 +54,18 @@ def test_vm_that_must_run_elsewhere():
     assert down.reasons[0] == "VM vm-0000 on host h0: not among the hosts it must run on"
 
 
+@pytest.mark.parametrize(
+    "name", ["first-fit", "best-fit", "worst-fit", "dot-product", "random", "first-fit-decreasing"]
+)
+def test_vms_tied_to_hosts_come_first(name):
+    # The last VM may run on h0 alone. In the order of the table, or by size, h0 would be full when it comes.
+    rules = PlacementRules(run_on=(run_on(3, "h0"),))
+    placement = place(name, make_vms([5, 5, 5, 4]), make_hosts([10, 10]), rules=rules)
+    assert hosts_of(placement)[3] == 0
+    # 5 + 4 on h0, 5 + 5 on h1.
+    assert placement.is_placed.all()
+
+
 def test_spread_opens_the_hosts_that_rules_ask_for_first():
     rules = PlacementRules(run_on=(run_on(2, "h3"),))
     placement = place("worst-fit", make_vms([1, 1, 1]), make_hosts([10] * 4), rules=rules)
