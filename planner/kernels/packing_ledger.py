@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from planner.kernels.bundle import by_reference
 from planner.kernels.compiled import kernel
 
 
+@by_reference
 class Ledger(NamedTuple):
     """State of a placement in the making. `free`, `taken` and the totals change as units are placed.
 
