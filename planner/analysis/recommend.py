@@ -116,8 +116,9 @@ def recommend(summaries: Sequence[ScenarioSummary], config: PlannerConfig) -> Re
 
     Notes
     -----
-    A ratio counts only if all smaller ones of its placement meet the objective, too. Between placements that reach the
-    same ratio: fewer hosts, then the lower upper bound, then the name.
+    A ratio counts only if all smaller ones of its placement meet the objective, too. Between placements, each at its
+    largest ratio, what was asked decides: fewest hosts (consolidate) or most VMs (grow); then the larger ratio, the
+    lower upper bound, the name. A placement that reaches a larger ratio on more hosts has reached nothing.
     """
     lines = build_lines(summaries, config.slo)
     axes = base_axes(config)
@@ -126,7 +127,7 @@ def recommend(summaries: Sequence[ScenarioSummary], config: PlannerConfig) -> Re
         raise InputError(
             "manifest.json", f"no scenario was swept with the config's own axes {axes}", "run the sweep again"
         )
-    line = min(candidates, key=_preference)
+    line = min(candidates, key=lambda line: _preference(line, config.question))
     chosen = line.best or line.scenarios[0]
     following = line.following
     binding = explain_failure(following, config.slo) if following else sweep_ended(chosen)
@@ -173,12 +174,13 @@ def _next_id(line: Line, chosen: ScenarioSummary) -> int | None:
     return larger[0].scenario_id if larger else None
 
 
-def _preference(line: Line) -> tuple[float, int, float, str]:
+def _preference(line: Line, question: str) -> tuple[float, float, int, float, str]:
     best = line.best
     if best is None:
         first = line.scenarios[0]
-        return (float("inf"), 0, first.swap_risk_high if first.feasible else 2.0, line.placement)
-    return (-best.overcommit_ratio, best.hosts_used, best.swap_risk_high, line.placement)
+        return (float("inf"), 0.0, 0, first.swap_risk_high if first.feasible else 2.0, line.placement)
+    gained = -best.vms_placed if question == "grow" else best.hosts_used
+    return (gained, -best.overcommit_ratio, best.hosts_used, best.swap_risk_high, line.placement)
 
 
 def _baseline(line: Line, candidates: Sequence[ScenarioSummary]) -> Baseline:

@@ -88,6 +88,15 @@ def test_ties_go_to_fewer_hosts_then_lower_risk_then_name(better: dict[str, Any]
     assert found.placement == better["placement"]
 
 
+def test_fewer_hosts_are_better_than_a_larger_ratio_when_consolidating() -> None:
+    found = choose(
+        scenario(1.0, 0.03, hosts_used=7), scenario(1.5, 0.2, hosts_used=6),
+        scenario(1.0, 0.03, placement="peak-aware", hosts_used=12),
+        scenario(1.5, 0.03, placement="peak-aware", hosts_used=8),
+    )  # fmt: skip
+    assert (found.placement, found.overcommit_ratio, found.hosts_used) == ("first-fit", 1.0, 7)
+
+
 def test_savings_count_against_the_smallest_feasible_ratio_without_ratio_one() -> None:
     found = choose(scenario(1.0, 0.03, feasible=False, unplaced_vms=5), scenario(1.25, 0.03), scenario(2.0, 0.04))
     assert found.meets_slo is False
