@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.placement import PlacementLimits, PlacementRequest, Verdict, load_strategy, strategy_names
+from planner.config.placement_rules import HaReserveSpec
+from planner.placement import (
+    NamedSet,
+    PlacementLimits,
+    PlacementRequest,
+    PlacementRules,
+    RunOn,
+    Verdict,
+    load_strategy,
+    strategy_names,
+)
 from planner.units import format_bytes
 from planner.workload.overhead import vm_overhead_bytes
 from tests.placement_cases import (
@@ -235,8 +245,6 @@ def test_fast_equals_naive(name, request_):
 @settings(max_examples=60, deadline=None)
 def test_trees_and_scans_agree(request_):
     """A rule that forbids nothing sends a request down the path with rules; the placement is the same."""
-    from planner.placement import NamedSet, PlacementRules
-
     plain = replace(request_, limits=replace(request_.limits, rules=PlacementRules()))
     names = frozenset(plain.vms.names[:1])
     ruled = replace(plain, limits=replace(plain.limits, rules=PlacementRules(apart=(NamedSet("apart[0]", names),))))
@@ -244,3 +252,37 @@ def test_trees_and_scans_agree(request_):
         first, second = load_strategy(name).place(plain), load_strategy(name).place(ruled)
         assert np.array_equal(first.host_idx, second.host_idx)
         assert np.array_equal(first.verdicts, second.verdicts)
+
+
+@pytest.mark.parametrize("name", MOVING)
+@given(
+    n=st.integers(4, 40), k=st.integers(1, 2), memory=st.lists(st.sampled_from([16, 24, 32]), min_size=4, max_size=8)
+)
+@settings(max_examples=15, deadline=None)
+def test_hosts_in_use_can_take_over_from_the_largest_of_them(name, n, k, memory):
+    vms, hosts = make_vms([2] * n), make_hosts(memory)
+    limits = replace(PlacementLimits(1.0, HYPERVISOR), ha_reserve=HaReserveSpec(hosts=k))
+    request = PlacementRequest(vms, hosts, limits, forecast=make_forecast(vms, np.full((n, 4), 0.1)))
+    placement = load_strategy(name).place(request)
+    if not placement.is_placed.all():
+        return
+    used = sorted(placement.vms_by_host())
+    rooms = sorted((int(hosts.room_bytes[host]) for host in used), reverse=True)
+    load = int(vms.configured_bytes.sum()) + int(vm_overhead_bytes(vms, HYPERVISOR).sum())
+    # In sum, what is free on the hosts in use holds the k largest of them; below k + 1 hosts others stand by.
+    assert len(used) <= k or sum(rooms) - load >= sum(rooms[:k])
+
+
+@pytest.mark.parametrize("name", MOVING)
+def test_vms_follow_one_that_stands_only_where_they_may(name):
+    together = NamedSet("together[0]", frozenset({"vm-0000", "vm-0001"}))
+    run_on = RunOn("run_on[0]", frozenset({"vm-0001"}), frozenset({"h0"}))
+    vms, hosts = make_vms([1, 1, 1]), make_hosts([16, 16])
+    limits = replace(PlacementLimits(1.0, HYPERVISOR), rules=PlacementRules((together,), (), (run_on,)))
+    forecast = make_forecast(vms, np.full((3, 4), 0.1))
+    request = PlacementRequest(vms, hosts, limits, np.array([1, -1, -1]), forecast)
+    # vm-0001 has to follow vm-0000 to h1, and may run on h0 alone. Then, without that rule, h1 is down.
+    assert hosts_of(load_strategy(name).place(request))[1] is None
+    limits = replace(limits, rules=PlacementRules((together,)))
+    down = replace(request, limits=limits, hosts=hosts.without(np.array([1])))
+    assert hosts_of(load_strategy(name).place(down))[:2] == [1, None]
