@@ -2,7 +2,8 @@
 
 import re
 
-from tools import ablation
+from planner.sweep.sensitivity import load_assumptions
+from tools import ablation, sensitivity_study
 from tools.marked import read_marked, write_marked
 
 
@@ -12,6 +13,13 @@ def test_ablation_shows_every_variant_at_every_ratio() -> None:
     names = [line.split(" | ")[0].strip("|* ") for line in part.splitlines() if line.startswith("| ")]
     shown = [name for name in names if name in ablation.VARIANTS]
     assert shown == list(ablation.VARIANTS) * len(ablation.RATIOS), "run `make docs-measured` and commit the page"
+
+
+def test_sensitivity_shows_every_assumption_and_the_ranges_that_are_declared() -> None:
+    assert read_marked(sensitivity_study.PAGE, "ranges") == sensitivity_study.ranges_part()
+    measured = read_marked(sensitivity_study.PAGE, "measured")
+    for item in load_assumptions():
+        assert measured.count(f"| {item.name} | low |") == 2, f"run `make sensitivity-study`: {item.name}"
 
 
 def test_only_the_marked_part_is_replaced(tmp_path) -> None:
