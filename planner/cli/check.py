@@ -50,10 +50,10 @@ def check_command(config: Path, overrides: list[str]) -> None:
         note(f"warning: {warning}")
     hosts = sum(group.count for group in loaded.fleet.hosts)
     independent = source.independent_replicates()
-    replicates = grid_config(loaded, independent).sweep.replicates
-    for issue in power_warnings(loaded.slo, replicates, hosts, independent):
+    grid = grid_config(loaded, independent)
+    for issue in power_warnings(loaded.slo, grid.sweep.replicates, hosts, independent):
         note(f"warning: {issue}")
-    typer.echo(f"{config}: no problems. {describe_run(loaded, len(source.vms))}")
+    typer.echo(f"{config}: no problems. {describe_run(grid, len(source.vms))}")
 
 
 def known_names() -> KnownNames:
@@ -62,14 +62,18 @@ def known_names() -> KnownNames:
 
 
 def describe_run(config: PlannerConfig, n_vms: int) -> str:
-    """Say in one line what a sound config would run."""
+    """Say in one line what a sound config would run; of a search, the grid that it chooses from."""
     hosts = sum(group.count for group in config.fleet.hosts)
     ticks = round(config.horizon / config.tick)
     n_visitors = len(visits_of(config))
     visitors = f" and {_count(n_visitors, 'visitor')}" if n_visitors else ""
+    scenarios = _count(len(expand_scenarios(config)), "scenario")
+    replicates = _count(config.sweep.replicates, "replicate")
+    runs = f"{scenarios} × {replicates}"
+    if config.sweep.adaptive:
+        runs = f"A search among {scenarios} with up to {replicates}"
     return (
-        f"{_count(len(expand_scenarios(config)), 'scenario')} × {_count(config.sweep.replicates, 'replicate')} "
-        f"for {_count(n_vms, 'VM')}{visitors} on up to {_count(hosts, 'host')}, "
+        f"{runs} for {_count(n_vms, 'VM')}{visitors} on up to {_count(hosts, 'host')}, "
         f"{_count(ticks, 'tick')} of {format_seconds(config.tick)}, hypervisor {config.hypervisor.preset}."
     )
 

@@ -146,7 +146,8 @@ class _ChangedConfigs:
         if choice not in self._issues:
             changes = {setting.path: setting.value for setting in self._settings(choice)}
             try:
-                found = self._check(override_config(self._plain, changes))
+                changed = override_config(self._plain, changes)
+                found = [*_other_standard(self._plain, changed), *self._check(changed)]
             except ConfigError as error:
                 found = list(error.issues)
             self._issues[choice] = [issue for issue in found if (issue.path, issue.message) not in self._known]
@@ -170,6 +171,17 @@ class _ChangedConfigs:
 
     def _settings(self, choice: _Choice) -> list[Setting]:
         return [setting for group, option in choice for setting in self._groups[group].options[option]]
+
+
+def _other_standard(config: PlannerConfig, changed: PlannerConfig) -> list[Issue]:
+    """Report that a whole `slo` as an axis value sets what judges all scenarios of a report alike."""
+    hint = 'sweep the objectives instead, e.g. "slo.active_peak", or give the config the same values'
+    moved = [
+        f"{name} would be {100 * new:g} % instead of {100 * old:g} %"
+        for name in ("hosts_affected", "confidence")
+        if (new := getattr(changed.slo, name)) != (old := getattr(config.slo, name))
+    ]
+    return [Issue("slo", f"{', '.join(moved)}, for these scenarios alone", hint)] if moved else []
 
 
 def _without_echoes(found: Iterable[tuple[_Choice, Issue]]) -> list[tuple[_Choice, Issue]]:

@@ -73,6 +73,12 @@ def check_adaptive(config: PlannerConfig) -> list[Issue]:
     high = max(config.sweep.overcommit_ratio) if spec.max is None else spec.max
     if high < low:
         issues.append(Issue("sweep.adaptive.max", f"{high:g} is below the smallest ratio, {low:g}", "use a larger one"))
+    elif high == low:
+        hint = "give sweep.overcommit_ratio its smallest and its largest, or set min and max"
+        issues.append(Issue("sweep.adaptive", f"has one ratio to choose from, {low:g}", hint))
+    elif high - low < spec.resolution:
+        message = f"{spec.resolution:g} is more than there is between {low:g} and {high:g}"
+        issues.append(Issue("sweep.adaptive.resolution", message, "use a smaller step, e.g. 0.05"))
     elif (high - low) / spec.resolution > MOST_RATIOS:
         message = f"{spec.resolution:g} makes more than {MOST_RATIOS} ratios between {low:g} and {high:g}"
         issues.append(Issue("sweep.adaptive.resolution", message, "use a larger step, e.g. 0.05"))

@@ -48,7 +48,7 @@ def written_value(value: Any) -> str:
 
 def written_example(field: FieldInfo) -> str:
     """Give a value that the field takes: its default, else an example of its kind; empty when there is neither."""
-    if isinstance(field.default, str | int | float | tuple):
+    if isinstance(field.default, str | int | float | tuple) and field.default != ():
         return written_value(written_default(field))
     for item in field.metadata:
         if isinstance(item, WithJsonSchema) and item.json_schema and item.json_schema.get("examples"):

@@ -44,8 +44,12 @@ class _GuestObjectives(BaseModel):
     slowdown_p50: Slowdown | None = Field(
         default=None, description="Median slowdown over VMs and ticks that is too much, e.g. 1.02; omitted: any"
     )
-    slowdown_p95: Slowdown | None = Field(default=None, description="... 95th percentile, e.g. 1.05")
-    slowdown_p99: Slowdown | None = Field(default=None, description="... 99th percentile, e.g. 1.1")
+    slowdown_p95: Slowdown | None = Field(
+        default=None, description="95th percentile of the slowdown that is too much, e.g. 1.05; omitted: any"
+    )
+    slowdown_p99: Slowdown | None = Field(
+        default=None, description="99th percentile of the slowdown that is too much, e.g. 1.1; omitted: any"
+    )
     vms_affected: Fraction | None = Field(
         default=None, ge=0, lt=1,
         description="Share of VMs that may be affected: slowed down, killed or not let on; omitted: any",
@@ -88,7 +92,7 @@ class SloSpec(_GuestObjectives):
         description="Reads by a host's guests from their own disks, after ballooning, that are too much; omitted: any",
     )
     for_more_than: Seconds = Field(
-        default=300.0, ge=0, description="... swap-in and guest paging, when they last longer than this"
+        default=300.0, ge=0, description="Swap-in and guest paging are too much when they last longer than this"
     )
     pressed: Seconds | None = Field(
         default=None, ge=0, description="Time of a host in state hard or low that is too much, in all; omitted: any"
@@ -100,7 +104,7 @@ class SloSpec(_GuestObjectives):
         default=None, gt=0, le=1, description="Peak of active ÷ usable memory that is too much; omitted: any"
     )
     active_typical: Fraction | None = Field(
-        default=None, gt=0, le=1, description="... mean of the peak and the mean over time that is too much"
+        default=None, gt=0, le=1, description="Mean of that peak and the mean over time that is too much; omitted: any"
     )
     reclaimed: Bytes | None = Field(
         default=None, ge=0,

@@ -178,6 +178,8 @@ def test_wrong_searches_are_refused(config, capsys):
         "sweep.adaptive={min: 2, max: 1}": "sweep.adaptive.max",
         "sweep.adaptive={resolution: 0}": "sweep.adaptive.resolution",
         "sweep.adaptive={resolution: 0.001}": "makes more than 400 ratios",
+        "sweep.adaptive={min: 1.2, max: 1.3, resolution: 0.5}": "0.5 is more than there is between 1.2 and 1.3",
+        "sweep.adaptive={min: 1.2, max: 1.2}": "has one ratio to choose from, 1.2",
         "sweep.scenarios=[{overcommit_ratio: 1.2}]": "is chosen by the search",
     }
     for override, words in wrong.items():

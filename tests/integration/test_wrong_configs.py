@@ -351,3 +351,11 @@ def test_command_line_exits_with_2_and_writes_nothing(wrong: Wrong, command: str
         assert words in done.stderr
     assert done.stdout == ""
     assert sorted(entry.name for entry in workplace.iterdir()) == ["wrong.yaml"]
+
+
+def test_a_search_is_not_described_as_a_sweep(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = workplace / "right.yaml"
+    path.write_text(BASE)
+    check_command(path, ["sweep.adaptive={min: 1, max: 1.2, resolution: 0.1, replicates_max: 6}"])
+    # 1.0, 1.1, 1.2
+    assert "A search among 3 scenarios with up to 6 replicates for 4 VMs" in capsys.readouterr().out

@@ -115,6 +115,8 @@ def test_five_levels_reach_the_hosts_of_cpus_that_walk_them(cpu: str) -> None:
         ({"sweep/axes": {"hypervisor.preset": ["kvm"]}}, 'sweep.axes["hypervisor.preset"]', "none of its values"),
         ({"sweep/axes": {"slo.hosts_affected": ["1 %"]}}, 'sweep.axes["slo.hosts_affected"]', "cannot be swept"),
         ({"sweep/axes": {"slo.confidence": ["90 %"]}}, 'sweep.axes["slo.confidence"]', "cannot be swept"),
+        ({"slo": {"hosts_affected": "10 %", "confidence": "90 %"}, "sweep/axes": {"slo": ["demand-conservative"]}},
+         "sweep.axes.slo[0]", "hosts_affected would be 5 % instead of 10 %, confidence would be 95 % instead of 90 %"),
         ({"sweep/axes": {"not a path": [1]}}, 'sweep.axes["not a path"]', "is not a path"),
         ({"fleet/vms": {"generate": "managed-hosting", "count": 3}, "sweep/placement": ["as-is"]},
          "sweep.placement", "as-is needs VMs that are on hosts today"),
@@ -130,6 +132,10 @@ def test_one_rule_at_a_time(changes: dict[str, Any], path: str, words: str) -> N
 def test_kvm_preset_and_disabled_mechanisms_are_sound() -> None:
     assert issues_of({"hypervisor": "kvm"}) == []
     assert issues_of({"hypervisor": {"preset": "kvm", "ballooning": {"enabled": False, "max_fraction": 0}}}) == []
+
+
+def test_presets_are_an_axis_where_the_standard_stays() -> None:
+    assert issues_of({"slo": "demand-aggressive", "sweep/axes": {"slo": ["demand-conservative"]}}) == []
 
 
 def test_whole_policies_are_an_axis() -> None:
