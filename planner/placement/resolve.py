@@ -97,7 +97,7 @@ class _Lookup:
 
 def find_contradictions(rules: PlacementRules, host_names: Sequence[str]) -> list[Issue]:
     """Find rules that no placement can keep together; each issue stands at one rule and names the other."""
-    label, places = _joined(rules.together)
+    label, places = join_sets(rules.together)
     return [
         *_apart_and_together(rules, label, places),
         *_nowhere_to_run(rules, label, places, host_names),
@@ -105,8 +105,8 @@ def find_contradictions(rules: PlacementRules, host_names: Sequence[str]) -> lis
     ]
 
 
-def _joined(together: Iterable[NamedSet]) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Give VMs that sets link the same label, and list the places of the sets behind each label."""
+def join_sets(together: Iterable[NamedSet]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Give VMs that sets link the same label, their first name, and list the places of the sets behind each label."""
     label: dict[str, str] = {}
     places: dict[str, list[str]] = {}
     for rule in together:

@@ -12,6 +12,7 @@ import numpy as np
 
 from planner.errors import InputError
 from planner.placement import HostCapacities
+from planner.placement.resolve import join_sets
 from planner.sweep.hosts import expand_hosts, host_capacities
 from planner.sweep.limits import demand_record, forecast_of, placement_limits, rules_of
 from planner.sweep.occupancy import FleetSizes, describe_host, split_stays
@@ -42,8 +43,8 @@ class Rules(NamedTuple):
     ----------
     most_ratio : float or None
         Limit on configured ÷ usable memory of the hosts that take VMs in. None: the scenario's, raised in steps of
-        0.05 as far as it takes for no more VMs to find a host by raising it further; reservations and overhead memory
-        then decide alone who is refused, as in vSphere HA.
+        0.05 as far as it takes for no more VMs to find a host by raising it further; reservations, overhead memory,
+        the vCPU cap and the placement rules then decide who is refused, as in vSphere HA.
     spare : tuple of str
         Further hosts of the fleet that take VMs in though the scenario leaves them empty (failover hosts).
     starts_per_host : int
@@ -183,20 +184,17 @@ def move_hosts(
 
     Notes
     -----
-    A VM is on exactly one of both hosts at any tick. Not modelled: memory that both hold for seconds, the load of
-    copying, balloons and swapped memory that move along: a VM arrives with all of its granted memory in frames. A VM
-    that finds no host stays where it is, and the host cannot be emptied: it is among `refused`, and as such among the
-    scenario's `unplaced`.
+    A VM is on exactly one of both hosts at any tick; VMs that stay together change hosts in the same tick. Not
+    modelled: memory that both hold for seconds, the load of copying, balloons and swapped memory that move along: a VM
+    arrives with all of its granted memory in frames. A VM that finds no host stays where it is, and the host cannot be
+    emptied: it is among `refused`, and as such among the scenario's `unplaced`.
     """
     event = _open_event(item, source, emptied, at_tick, rules)
-    sent_bytes, comer_of = dict.fromkeys(emptied, 0), {}
-    for held in event.begun:
-        name, stay = held
-        if name in emptied and stay.end_tick > at_tick:
-            sent_bytes[name] += int(event.source.vms.configured_bytes[stay.vm])
-            first_tick = at_tick + int(sent_bytes[name] / bytes_per_s / item.config.tick)
-            if first_tick < stay.end_tick:
-                comer_of[held] = Comer(first_tick, False, stay.vm, stay.end_tick, "moved")
+    comer_of = {
+        held: Comer(first_tick, False, held.stay.vm, held.stay.end_tick, "moved")
+        for held, first_tick in _arrival_ticks(event, bytes_per_s).items()
+        if first_tick < held.stay.end_tick
+    }
     event.comers.extend(comer_of.values())
     housed = _house(event, rules)
     left_tick = {held: housed.settled[comer] for held, comer in comer_of.items() if comer in housed.settled}
@@ -224,14 +222,16 @@ def without_hosts(
     ------
     InputError
         A host that the fleet does not have, or no host that is left.
+
+    Notes
+    -----
+    Who arrives later is placed again, as by `fail_hosts`.
     """
     _check_names(item, missing, rules)
-    held = list(_all_held(item))
-    comers = [
-        Comer(stay.first_tick, False, stay.vm, stay.end_tick, stay.start) for name, stay in held if name in missing
-    ]
-    remaining = [each for each in held if each.host not in missing]
-    event = _Event(item, base_source(source), missing, 0, remaining, comers)
+    there, later = _split_held(item, at_tick=1)
+    comers = [Comer(0, False, stay.vm, stay.end_tick, stay.start) for name, stay in there if name in missing]
+    remaining = [each for each in there if each.host not in missing]
+    event = _Event(item, base_source(source), missing, 0, remaining, comers + later)
     return _put_together(event, remaining, _house(event, rules), f"without {', '.join(missing)}")
 
 
@@ -242,12 +242,34 @@ def _open_event(
     if not 0 < at_tick < item.n_ticks:
         raise InputError(f"tick {at_tick}", f"outside of the horizon of {item.n_ticks} ticks", "ticks count from 0")
     _check_names(item, names, rules)
+    begun, later = _split_held(item, at_tick)
+    return _Event(item, base_source(source), names, at_tick, begun, later)
+
+
+def _split_held(item: PlacedScenario, at_tick: int) -> tuple[list[_Held], list[Comer]]:
+    """Tell stays that have begun before a tick from VMs that come later."""
     held = list(_all_held(item))
     begun = [each for each in held if each.stay.first_tick < at_tick]
     was_on = {each.stay.vm for each in begun}
     later = [each.stay for each in held if each.stay.first_tick >= at_tick]
-    comers = [Comer(stay.first_tick, stay.vm not in was_on, stay.vm, stay.end_tick, stay.start) for stay in later]
-    return _Event(item, base_source(source), names, at_tick, begun, comers)
+    return begun, [Comer(stay.first_tick, stay.vm not in was_on, stay.vm, stay.end_tick, stay.start) for stay in later]
+
+
+def _arrival_ticks(event: _Event, bytes_per_s: float) -> dict[_Held, int]:
+    """Say when each VM of the hosts that are emptied arrives elsewhere; those that stay together, with the last."""
+    vms, config = event.source.vms, event.item.config
+    hosts = tuple(name for group in config.fleet.hosts for name in group.names())
+    label, _ = join_sets(rules_of(config, event.source, hosts).together)
+    sent_bytes, tick_of = dict.fromkeys(event.closed, 0), {}
+    last: dict[tuple[str, str], int] = {}
+    for held in event.begun:
+        name, stay = held
+        if name in event.closed and stay.end_tick > event.at_tick:
+            sent_bytes[name] += int(vms.configured_bytes[stay.vm])
+            tick_of[held] = event.at_tick + int(sent_bytes[name] / bytes_per_s / config.tick)
+            # Hosts send VM after VM, so the last of a set is the latest.
+            last[name, label.get(vms.names[stay.vm], vms.names[stay.vm])] = tick_of[held]
+    return {held: last[held.host, label.get(vms.names[held.stay.vm], vms.names[held.stay.vm])] for held in tick_of}
 
 
 def _check_names(item: PlacedScenario, names: tuple[str, ...], rules: Rules) -> None:

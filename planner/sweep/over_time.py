@@ -138,7 +138,8 @@ def house(grounds: Grounds, held: Iterable[tuple[int, Stay]], comers: Sequence[C
         batch = list(group)
         known = [(host, stay) for host, stay in known if stay.end_tick > tick]
         coming = {comer.vm for comer in batch}
-        there = {stay.vm: host for host, stay in known if stay.first_tick <= tick and stay.vm not in coming}
+        # Also VMs that have been given a host and boot there later: their room is taken.
+        there = {stay.vm: host for host, stay in known if stay.vm not in coming}
         found = _place(grounds, there, batch, is_new)
         housed = housed._replace(ratio=max(housed.ratio, found.ratio))
         known += _settle(grounds, batch, found.placement, housed)

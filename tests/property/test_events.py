@@ -6,12 +6,13 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from planner.config.placement_rules import PlacementRulesSpec
 from planner.config.turnover import TurnoverSpec
 from planner.errors import InputError
 from planner.host.simulator import HostSim
 from planner.kernels import timeline
 from planner.sweep.arrivals import list_comers
-from planner.sweep.failover import Rules, fail_hosts, move_hosts
+from planner.sweep.failover import Rules, fail_hosts, move_hosts, without_hosts
 from planner.sweep.plan import build_plan, host_problem
 from planner.units import GIB
 from planner.workload.generated import GeneratedSource
@@ -33,7 +34,11 @@ EVENTS = st.lists(
 
 def placed_with(events, fleet, config):
     """Place a fleet, and let the events come in the order of their ticks."""
-    item = plan_of(config, fleet).placed[0]
+    return happen(plan_of(config, fleet).placed[0], fleet, events)
+
+
+def happen(item, fleet, events):
+    """Let events come in the order of their ticks."""
     for is_failure, host, tick, most_ratio in sorted(events, key=lambda event: event[2]):
         rules = Rules(most_ratio=most_ratio, starts_per_host=2)
         try:
@@ -153,6 +158,56 @@ def test_turnover_keeps_every_limit_at_every_tick(sizes, arrivals_per_day, lifet
     housed = {vms.names[vm] for vm in np.flatnonzero(presence(item, len(vms)).any(axis=1))}
     arrived = list_comers(config, len(sizes))
     assert all(vms.names[comer.vm] in housed | names for comer in arrived)
+
+
+RULES = PlacementRulesSpec.model_validate(
+    {
+        "affinity": [{"vms": ["vm-0", "vm-1"]}],
+        "anti_affinity": [{"vms": ["vm-1", "vm-2", "vm-3"]}],
+        "must_run_on": [{"vms": ["vm-4"], "hosts": ["h-01", "h-02"]}],
+        "max_vcpus_per_core": 1.5,
+    }
+)
+
+
+@settings(max_examples=40, **COMMON)
+@given(
+    sizes=st.lists(st.integers(1, 5), min_size=5, max_size=10),
+    arrivals_per_day=st.sampled_from([0.0, 400.0, 1000.0]),
+    strategy=st.sampled_from(["first-fit", "worst-fit", "best-fit"]),
+    events=EVENTS,
+    missing=st.none() | st.integers(1, 4),
+)
+def test_events_break_no_rule(sizes, arrivals_per_day, strategy, events, missing):
+    fleet = Fleet(sizes)
+    config = config_of(hosts=4, overcommit_ratio=[1.5], placement=[strategy])
+    turnover = {"arrivals_per_day": arrivals_per_day, "lifetime": "20 min"} if arrivals_per_day else None
+    with_it = config.fleet.model_copy(update={"turnover": turnover and TurnoverSpec.model_validate(turnover)})
+    config = config.model_copy(update={"horizon": 7200.0, "fleet": with_it, "placement_rules": RULES})
+    plan = plan_of(config, fleet)
+    item, source = plan.placed[0], plan.source
+    if missing is not None and len(item.hosts) > 1 and any(h.hardware.name == f"h-{missing:02d}" for h in item.hosts):
+        item = without_hosts(item, source, (f"h-{missing:02d}",)).scenario
+    item = happen(item, source, events)
+    n_vms = len(sizes)
+    host_at = np.full((n_vms, N_TICKS), "", dtype=object)
+    for host in item.hosts:
+        vcpus = np.full(N_TICKS, 2 * len(host.vm_idx))
+        for vm, first, end in [
+            *((vm, 0, N_TICKS) for vm in host.vm_idx),
+            *((s.vm, s.first_tick, s.end_tick) for s in host.stays),
+        ]:
+            if vm < n_vms:
+                host_at[vm, first:end] = host.hardware.name
+        for stay in host.stays:
+            vcpus[stay.first_tick : stay.end_tick] += 2
+        assert vcpus.max() <= 12  # 8 cores
+    for first, second in ((1, 2), (1, 3), (2, 3)):
+        is_on = host_at[first] != ""
+        assert (host_at[first][is_on] != host_at[second][is_on]).all()
+    is_on = (host_at[0] != "") & (host_at[1] != "")
+    assert (host_at[0][is_on] == host_at[1][is_on]).all()
+    assert set(host_at[4]) <= {"", "h-01", "h-02"}
 
 
 def _config(preset, zeroed):

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from planner.config.placement_rules import PlacementRulesSpec
 from planner.errors import InputError
-from planner.sweep.failover import Rules, fail_hosts, move_hosts
+from planner.sweep.failover import Rules, fail_hosts, move_hosts, without_hosts
 from planner.sweep.plan import build_plan
 from planner.units import GIB
 from planner.workload.stays import Stay
@@ -93,6 +94,47 @@ def test_maintenance_moves_vms_one_after_the_other_and_keeps_what_finds_no_host(
     limited = move_hosts(item, fleet, ("h-01",), 1, 6 * GIB / 300, Rules(most_ratio=1.0))
     assert held(limited.scenario)["h-01"] == ((0,), (Stay(1, 0, 2, "running"),))
     assert [vm.name for vm in limited.refused] == ["vm-0"]
+
+
+def ruled(sizes_gib, rules, ratio=1.0, hosts=3, **fleet_keys):
+    fleet, config = Fleet(sizes_gib), config_of(hosts=hosts, overcommit_ratio=[ratio])
+    update = {"placement_rules": PlacementRulesSpec.model_validate(rules)}
+    if fleet_keys:
+        update["fleet"] = config.fleet.model_copy(update=fleet_keys)
+    return fleet, config.model_copy(update=update)
+
+
+def test_vms_that_stay_together_move_together():
+    # Alone, 2 GiB would go to host 2, which has room for it but not for both, and the other could not follow.
+    fleet, config = ruled([2, 7, 8, 1], {"affinity": [{"vms": ["vm-0", "vm-1"]}]})
+    item = plan_of(config, fleet).placed[0]
+    assert held(item) == {"h-01": ((0, 1, 3), ()), "h-02": ((2,), ())}
+    rules = Rules(most_ratio=1.0, spare=("h-03",))
+    found = move_hosts(item, fleet, ("h-01",), 1, bytes_per_s=7 * GIB / 300, rules=rules)
+    assert found.refused == ()
+    assert held(found.scenario)["h-03"] == ((), (Stay(0, 2, 4, "moved"), Stay(1, 2, 4, "moved")))
+
+
+def test_a_vm_that_boots_later_has_its_room_already():
+    # Host 2 holds 4 of 10 GiB and restarts one VM a tick: 1 GiB in tick 2, 5 GiB in tick 3. Who comes in tick 2 finds
+    # no room, though it is only used a tick later.
+    fleet, item = placed_of([1, 5, 4, 6, 2], hosts=2)
+    first, second = item.hosts
+    second = replace(second, vm_idx=(2,), stays=(Stay(4, 2, 4, "cold"),))
+    item = replace(item, hosts=(replace(first, vm_idx=(0, 1), stays=()), second))
+    found = fail_hosts(item, fleet, ("h-01",), 1, rules=Rules(starts_per_host=1))
+    assert held(found.scenario)["h-02"] == ((2,), (Stay(0, 2, 4, "cold"), Stay(1, 3, 4, "cold")))
+    assert [vm.name for vm in found.refused] == ["vm-4"]
+
+
+def test_arrivals_beside_a_missing_host_are_placed_again():
+    # vm-2 arrives in tick 2 on host 2, which then holds vm-0 of the missing host: the two are kept apart.
+    fleet, config = ruled([5, 6, 4], {"anti_affinity": [{"vms": ["vm-0", "vm-2"]}]}, ratio=1.5)
+    item = plan_of(config, fleet).placed[0]
+    first = replace(item.hosts[0], vm_idx=(0,), stays=())
+    second = replace(item.hosts[1], vm_idx=(1,), stays=(Stay(2, 2, 4, "cold"),))
+    found = without_hosts(replace(item, hosts=(first, second)), fleet, ("h-01",))
+    assert held(found.scenario) == {"h-02": ((0, 1), ()), "h-03": ((), (Stay(2, 2, 4, "cold"),))}
 
 
 def test_a_plan_holds_scenarios_with_and_without_events():
