@@ -79,13 +79,15 @@ def summarize_whatif(
     summaries = {item.scenario_id: item for item in found}
     refused = {int(item["id"]): list(item["unplaced_sentences"]) for item in scenarios}
     base = summaries[int(scenarios[0]["id"])]
+    is_met = meets_objective(base, config.slo)
     return {
         "whatif_version": WHATIF_VERSION,
         "objective": slo_sentence(config.slo, config.horizon),
         "confidence": config.slo.confidence,
         "seed": config.seed,
         "base": asdict(base),
-        "base_meets_objective": meets_objective(base, config.slo),
+        "base_meets_objective": is_met,
+        "base_status": status_of(is_met, explain_failure(base, config.slo).kind),
         "cases": [
             _case(item, tables, summaries, config, independent_replicates)
             | {"refused": refused[_shown(item, tables, summaries, config)]}

@@ -89,9 +89,10 @@ def growth_sentence(case: Mapping[str, Any]) -> str:
     if months == looked_at:
         return f"The objective holds for all {format_count(looked_at, 'month')} looked at."
     if months == 0:
-        return f"No time remains: the objective does not hold after one month. {case['binding']}"
+        return f"No time remains: after one month {_VERDICTS[case['status']]}. {case['binding']}"
     remaining = format_count(months, "month")
-    return f"{remaining} remain; in month {months + 1} it ends. {case['binding']}"
+    remain = "remains" if months == 1 else "remain"
+    return f"{remaining} {remain}; in month {months + 1} {_VERDICTS[case['status']]}. {case['binding']}"
 
 
 def _worst(case: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from planner.analysis.whatif_wording import HOLDS
 from planner.analysis.wording import format_percent, format_ratio
 
 
@@ -16,9 +15,7 @@ def print_whatif(summary: Mapping[str, Any], console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for position, title in enumerate(("case", "objective", "swap risk", "change of risk", "memory left", "hosts")):
         table.add_column(title, justify="left" if position in (0, 1) else "right", overflow="fold")
-    table.add_row(
-        "base", HOLDS if summary["base_meets_objective"] else "not met", _risk(base), "", "", str(base["hosts_used"])
-    )
+    table.add_row("base", summary["base_status"], _risk(base), "", "", str(base["hosts_used"]))
     for case in summary["cases"]:
         cells = (case["name"], case["status"], _risk(case), case["risk_text"], case["memory_text"])
         table.add_row(*cells, str(case["hosts_used"]))

@@ -29,6 +29,7 @@ _SHARED = {
     "question": "leave it out",
     "fidelity": "both sides must be sampled alike; use --set for both",
     "fleet.vms": "both sides must have the same VMs; use growth or balloon_driver_missing",
+    "fleet.turnover": "both sides must have the same VMs; use --set for both",
     "slo.hosts_affected": "both sides must be judged alike; use --set for both",
     "slo.confidence": "both sides must be judged alike; use --set for both",
 }
@@ -73,9 +74,11 @@ def changed_config(config: PlannerConfig, change: ChangeSpec, base_dir: Path, kn
         A name or a path of the change does not exist, a value is not valid, or the rules of a config forbid what the
         change makes of it.
     """
-    issues = _unknown_names(config, change, known) + [
-        problem for path in change.set if (problem := _path_problem(config, path)) is not None
-    ]
+    issues = (
+        _unknown_names(config, change, known)
+        + _nothing_left(config, change)
+        + [problem for path in change.set if (problem := _path_problem(config, path)) is not None]
+    )
     if issues:
         raise ConfigError(tuple(issues), change.name or "")
     try:
@@ -135,6 +138,9 @@ def _path_problem(config: PlannerConfig, path: str) -> Issue | None:
     for shared, hint in _SHARED.items():
         if plain == shared or plain.startswith(f"{shared}."):
             return Issue(f"set.{path}", "cannot differ between the two sides of a comparison", hint)
+        if shared.startswith(f"{plain}."):
+            message = f"would replace {shared}, too, which cannot differ between the two sides of a comparison"
+            return Issue(f"set.{path}", message, f"set the other keys of {plain} one by one")
     return None
 
 
@@ -159,6 +165,20 @@ def _unknown_names(config: PlannerConfig, change: ChangeSpec, known: KnownNames)
         if name is not None and name not in names_of():
             issues.append(Issue(key, *name_problem(key, name, names_of())))
     return issues + _late(config, change)
+
+
+def _nothing_left(config: PlannerConfig, change: ChangeSpec) -> list[Issue]:
+    """Refuse to take more memory from a kind of host than it has."""
+    issues = []
+    for pattern, amount in (change.host_memory or {}).items():
+        for group in config.fleet.hosts:
+            if fnmatchcase(group.name, pattern):
+                try:
+                    change_amount(group.memory, amount)
+                except ValueError:
+                    message = f"{amount} leaves nothing of the {format_bytes_exact(group.memory)} of {group.name}"
+                    issues.append(Issue("host_memory", message, "take less, e.g. -10 %"))
+    return issues
 
 
 def _late(config: PlannerConfig, change: ChangeSpec) -> list[Issue]:

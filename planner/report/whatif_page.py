@@ -39,6 +39,7 @@ def render_whatif_page(stored: StoredWhatif) -> str:
         scenario=f"ratio {format_ratio(base['overcommit_ratio'])}, {base['placement']}, tail {base['tail']}",
         objective=summary["objective"],
         is_met=summary["base_meets_objective"],
+        base_status=summary["base_status"],
         facts=_facts(summary),
         answers=[(case["name"], case["sentence"], case["status"]) for case in summary["cases"]],
         sections=[*sections, _provenance(_provenance_facts(stored.manifest))],

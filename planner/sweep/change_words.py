@@ -45,7 +45,7 @@ def _growth(growth: Growth) -> str:
     rates = [f"{item.match} {item.per_month * 100:g} %" for item in growth.classes]
     if growth.per_month:
         rates.append(f"{'others ' if rates else ''}{growth.per_month * 100:g} %")
-    return f"growth of {', '.join(rates)} a month"
+    return f"growth of {', '.join(rates)} a month" if rates else "no growth"
 
 
 _WORDS: dict[str, Callable[[Any], str]] = {

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb
-from typing import Literal
+from typing import Literal, NoReturn
 
 from planner.config.change import ChangeSpec, Growth, LostHosts, Maintenance
 from planner.config.spec import PlannerConfig
@@ -25,6 +25,14 @@ from planner.workload.stays import base_source
 
 MOST_VARIANTS = 512
 """Sets of hosts that are tried for "any k hosts": all of them, so that the worst one is found and not guessed."""
+
+_PLACEMENT_KEYS = ("placement_rules", "admission")
+"""Sections of the config that say where VMs are placed, and nothing else."""
+
+_HEEDING_RULES = ("lose_hosts", "maintenance", "growth", "balloon_driver_missing")
+"""Keys of a change with which a change of these sections, or something else, makes a difference."""
+
+_NAMED = 3
 
 Kind = Literal["config", "lose_hosts", "maintenance", "growth"]
 
@@ -139,6 +147,7 @@ class WhatifPlanner:
         scenario = replace(self._scenario, id=self._next_id(), placement=change.placement or self._scenario.placement)
         if change.placement is not None or change.place_again:
             return SweepPlanner(config, self._fleet).plan([scenario]).placed[0]
+        self._refuse_unheeded(change, config)
         return SweepPlanner(config, source).keep(scenario, self.base)
 
     def _with_drivers(self, change: ChangeSpec, source: DemandSource) -> DemandSource:
@@ -159,8 +168,22 @@ class WhatifPlanner:
         if config != self._config or has_new_place or has_growth or has_new_vms:
             return
         message = f"{describe_change(change) or 'nothing'}: changes nothing, the base is like that already"
-        issue = Issue(str(change.name), message, "change another value, or leave the file out")
-        raise ConfigError((issue,))
+        _refuse(change, message, "change another value, or leave the file out")
+
+    def _refuse_unheeded(self, change: ChangeSpec, config: PlannerConfig) -> None:
+        """Refuse changes of the fleet that VMs which stay where they are cannot follow."""
+        names = {name for group in config.fleet.hosts for name in group.names()}
+        lost = [host.hardware.name for host in self.base.hosts if host.hardware.name not in names]
+        if lost:
+            message = (
+                f"takes away hosts that hold VMs ({', '.join(lost[:_NAMED])}{', ...' if len(lost) > _NAMED else ''})"
+            )
+            _refuse(change, message, "use lose_hosts, or add place_again: true")
+        of_base = {key: getattr(self._config, key) for key in _PLACEMENT_KEYS}
+        is_moot = config != self._config and config.model_copy(update=of_base) == self._config
+        if is_moot and not any(getattr(change, key) is not None for key in _HEEDING_RULES):
+            message = f"{describe_change(change)}: changes nothing while VMs stay where they are"
+            _refuse(change, message, "add place_again: true")
 
     def _lost_case(self, change: ChangeSpec, lost: LostHosts, start: PlacedScenario, source: DemandSource) -> Case:
         rules = Rules(spare=_spare(start, lost.use_spare_hosts))
@@ -253,6 +276,12 @@ class WhatifPlanner:
             issues = [Issue(path, "no host with VMs would be left", "name fewer")]
         if issues:
             raise ConfigError(tuple(issues), str(change.name))
+
+
+def _refuse(change: ChangeSpec, message: str, hint: str) -> NoReturn:
+    """Raise a problem of a change as a whole; its place are the keys that are given."""
+    keys = [key for key in type(change).model_fields if key in change.model_fields_set - {"name"}]
+    raise ConfigError((Issue(", ".join(keys) or "change", message, hint),), str(change.name))
 
 
 def _judged_from(item: PlacedScenario, start_s: float) -> PlacedScenario:

@@ -101,11 +101,15 @@ def test_json_prints_the_summary_alone(folder, capsys):
         ("page_sharing: salted", "changes nothing, the base is like that already"),
         ("placement: first-fit", "changes nothing"),
         ("balloon_driver_missing: 0 %", "changes nothing"),
-        ("growth: {per_month: 0 %}", "changes nothing"),
         ("lose_hosts: esx-06", 'no VM is placed on "esx-06"'),
         ("lose_hosts: {any: 8}", "hosts are in use, and none would be left"),
         ("lose_host: esx-1", "did you mean"),
-        ("name: only a name", "changes nothing"),
+        ("name: only a name", "only a name: change: nothing"),
+        ("growth: {per_month: 0 %}", "case-0: growth: no growth: changes nothing"),
+        ("set: {placement_rules.ha_reserve.hosts: 1}", "while VMs stay where they are; add place_again: true"),
+        ("set: {admission.policy: max}", "while VMs stay where they are; add place_again: true"),
+        ("set: {'fleet.hosts[0].count': 1}", "takes away hosts that hold VMs (esx-01, esx-02"),
+        ("set: {'fleet.hosts[0].name': other}", "use lose_hosts, or add place_again: true"),
     ],
 )
 def test_changes_that_say_nothing_or_nonsense_are_refused(folder, capsys, text, said):
