@@ -9,16 +9,17 @@ from planner.cli.progress import note
 from planner.config.check import KnownNames
 from planner.config.load import load_config
 from planner.config.spec import PlannerConfig
-from planner.errors import ConfigError
+from planner.errors import ConfigError, Issue
 from planner.placement import strategy_names
 from planner.placement.resolve import resolve_rules
 from planner.sweep.adaptive import grid_config
 from planner.sweep.arrivals import visits_of
-from planner.sweep.expand import expand_scenarios
+from planner.sweep.expand import expand_scenarios, scenario_config
 from planner.sweep.fits import check_vms_fit
 from planner.sweep.hosts import expand_hosts, host_capacities
 from planner.units import format_seconds
 from planner.workload.build import build_source
+from planner.workload.fleet import VmTable
 from planner.workload.profiles import generator_names
 
 
@@ -41,10 +42,7 @@ def check_command(config: Path, overrides: list[str]) -> None:
     """
     loaded = load_config(config, overrides, known_names())
     source = build_source(loaded, config.parent)
-    try:
-        check_vms_fit(source.vms, host_capacities(expand_hosts(loaded.fleet.hosts), loaded.hypervisor), loaded)
-    except ConfigError as error:
-        raise ConfigError(error.issues, str(config)) from None
+    _check_scenarios(loaded, source.vms, str(config))
     names = [name for group in loaded.fleet.hosts for name in group.names()]
     for warning in resolve_rules(loaded.placement_rules, source.vms, names).warnings:
         note(f"warning: {warning}")
@@ -54,6 +52,19 @@ def check_command(config: Path, overrides: list[str]) -> None:
     for issue in power_warnings(loaded.slo, grid.sweep.replicates, hosts, independent):
         note(f"warning: {issue}")
     typer.echo(f"{config}: no problems. {describe_run(grid, len(source.vms))}")
+
+
+def _check_scenarios(config: PlannerConfig, vms: VmTable, source: str) -> None:
+    """Hold the VMs against the config and what its axes make of it; each problem is said once."""
+    by_axes = {repr(scenario.axes): scenario for scenario in expand_scenarios(config)}
+    issues: dict[Issue, None] = {}
+    for each in [config, *(scenario_config(config, scenario) for scenario in by_axes.values())]:
+        try:
+            check_vms_fit(vms, host_capacities(expand_hosts(each.fleet.hosts), each.hypervisor), each)
+        except ConfigError as error:
+            issues |= dict.fromkeys(error.issues)
+    if issues:
+        raise ConfigError(tuple(issues), source)
 
 
 def known_names() -> KnownNames:

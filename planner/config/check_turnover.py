@@ -38,7 +38,8 @@ def check_turnover(config: PlannerConfig) -> list[Issue]:
     expected = math.ceil(spec.arrivals_per_day * (days + there))
     if expected <= MOST_ARRIVALS:
         return []
-    message = f"{spec.arrivals_per_day:g} make about {expected:,} VMs over the horizon, more than {MOST_ARRIVALS:,}"
+    rate = f"{spec.arrivals_per_day:,.12g} a day"
+    message = f"{rate} make about {expected:,} VMs over the horizon, more than {MOST_ARRIVALS:,}"
     return [Issue("fleet.turnover.arrivals_per_day", message, "use fewer, a shorter lifetime or a shorter horizon")]
 
 

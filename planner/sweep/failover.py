@@ -225,13 +225,15 @@ def without_hosts(
 
     Notes
     -----
-    Who arrives later is placed again, as by `fail_hosts`.
+    Who arrives later is placed again, under the same limits as VMs of the missing hosts.
     """
     _check_names(item, missing, rules)
     there, later = _split_held(item, at_tick=1)
     comers = [Comer(0, False, stay.vm, stay.end_tick, stay.start) for name, stay in there if name in missing]
+    comers += [comer._replace(is_new=False) for comer in later]
     remaining = [each for each in there if each.host not in missing]
-    event = _Event(item, base_source(source), missing, 0, remaining, comers + later)
+    event = _Event(item, base_source(source), missing, 0, remaining, comers)
+    rules = rules._replace(starts_per_host=len(event.source.vms))
     return _put_together(event, remaining, _house(event, rules), f"without {', '.join(missing)}")
 
 

@@ -25,10 +25,26 @@ def check_vms_fit(vms: VmTable, hosts: HostCapacities, config: PlannerConfig) ->
         no VM or host, or contradict each other; or a class of the objective holds no VM.
     """
     issues = [*_too_large(vms, hosts, config), *_no_host_known(vms, hosts, config), *check_sampling(vms, config)]
-    issues += resolve_rules(config.placement_rules, vms, hosts.names).issues
-    issues += _empty_classes(vms, config)
+    issues += _wrong_names(vms, hosts, config)
     if issues:
         raise ConfigError(tuple(issues))
+
+
+def check_names(vms: VmTable, hosts: HostCapacities, config: PlannerConfig) -> None:
+    """Refuse rules and classes of a config whose VMs are not placed anew.
+
+    Raises
+    ------
+    ConfigError
+        Placement rules name no VM or host, or contradict each other; or a class of the objective holds no VM.
+    """
+    issues = _wrong_names(vms, hosts, config)
+    if issues:
+        raise ConfigError(tuple(issues))
+
+
+def _wrong_names(vms: VmTable, hosts: HostCapacities, config: PlannerConfig) -> list[Issue]:
+    return [*resolve_rules(config.placement_rules, vms, hosts.names).issues, *_empty_classes(vms, config)]
 
 
 def _too_large(vms: VmTable, hosts: HostCapacities, config: PlannerConfig) -> list[Issue]:

@@ -15,6 +15,8 @@ from planner.errors import ConfigError, Issue
 from planner.sweep.change_words import describe_change
 from planner.sweep.expand import Scenario
 from planner.sweep.failover import Rules, fail_hosts, move_hosts, without_hosts
+from planner.sweep.fits import check_names
+from planner.sweep.hosts import expand_hosts, host_capacities
 from planner.sweep.placing import SweepPlanner
 from planner.sweep.plan import PlacedScenario
 from planner.workload.driverless import DriverlessSource
@@ -128,7 +130,7 @@ class WhatifPlanner:
         Raises
         ------
         ConfigError
-            The change changes nothing, names a host without VMs, or asks for too many sets of hosts.
+            The change changes nothing, names a host without VMs, asks for too many sets of hosts, or has wrong rules.
         """
         source = self._with_drivers(change, self.source)
         self._refuse_nothing(change, config, source)
@@ -148,6 +150,7 @@ class WhatifPlanner:
         if change.placement is not None or change.place_again:
             return SweepPlanner(config, self._fleet).plan([scenario]).placed[0]
         self._refuse_unheeded(change, config)
+        check_names(self._fleet.vms, host_capacities(expand_hosts(config.fleet.hosts), config.hypervisor), config)
         return SweepPlanner(config, source).keep(scenario, self.base)
 
     def _with_drivers(self, change: ChangeSpec, source: DemandSource) -> DemandSource:

@@ -108,6 +108,7 @@ def test_json_prints_the_summary_alone(folder, capsys):
         ("growth: {per_month: 0 %}", "case-0: growth: no growth: changes nothing"),
         ("set: {placement_rules.ha_reserve.hosts: 1}", "while VMs stay where they are; add place_again: true"),
         ("set: {admission.policy: max}", "while VMs stay where they are; add place_again: true"),
+        ("lose_hosts: esx-01\nset: {placement_rules: {anti_affinity: [{vms: [nix]}]}}", 'there is no VM "nix"'),
         ("set: {'fleet.hosts[0].count': 1}", "takes away hosts that hold VMs (esx-01, esx-02"),
         ("set: {'fleet.hosts[0].name': other}", "use lose_hosts, or add place_again: true"),
     ],

@@ -44,6 +44,9 @@ def wrong_override(name: str, override: str, *words: str) -> Wrong:
 
 
 WRONG = (
+    Wrong("axis that names no host", "", "", ("must_run_on[0].hosts[0]", 'there is no host "nix"'),
+          ("placement_rules.must_run_on=[{vms: [db], hosts: [esx-01]}]",
+           'sweep.axes={"placement_rules.must_run_on[0].hosts[0]": [esx-01, nix]}')),
     Wrong("typo in a key", "horizon:", "horizonn:", ("horizonn (line 10)", "unknown key", 'mean "horizon"')),
     Wrong("typo in a nested key", "cores: 16", "core: 16",
           ("fleet.hosts[0].core (line 5)", "unknown key", 'mean "cores"', "fleet.hosts[0].cores (line 5): is missing")),

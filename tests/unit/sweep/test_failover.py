@@ -134,7 +134,10 @@ def test_arrivals_beside_a_missing_host_are_placed_again():
     first = replace(item.hosts[0], vm_idx=(0,), stays=())
     second = replace(item.hosts[1], vm_idx=(1,), stays=(Stay(2, 2, 4, "cold"),))
     found = without_hosts(replace(item, hosts=(first, second)), fleet, ("h-01",))
-    assert held(found.scenario) == {"h-02": ((0, 1), ()), "h-03": ((), (Stay(2, 2, 4, "cold"),))}
+    assert held(found.scenario) == {"h-02": ((0, 1), ())}
+    assert [vm.name for vm in found.refused] == ["vm-2"]
+    spared = without_hosts(replace(item, hosts=(first, second)), fleet, ("h-01",), Rules(spare=("h-03",)))
+    assert held(spared.scenario) == {"h-02": ((0, 1), ()), "h-03": ((), (Stay(2, 2, 4, "cold"),))}
 
 
 def test_a_plan_holds_scenarios_with_and_without_events():
