@@ -86,18 +86,17 @@ def _verb_and_rest(name: str, slo: SloSpec) -> tuple[str, str]:
 
 def _slowdown_words(name: str, limits: SloSpec | SloClassSpec) -> str:
     which = {"slowdown_p50": "the median", "slowdown_p95": "the 95th percentile", "slowdown_p99": "the 99th percentile"}
-    return f"VMs down by more than {getattr(limits, name):g} at {which[name]}"
+    return f"VMs down more than {getattr(limits, name):g} times at {which[name]}"
 
 
 def _affected_words(limits: SloSpec | SloClassSpec) -> str:
     share = "any VM" if limits.vms_affected == 0 else f"more than {format_percent(limits.vms_affected)} of VMs"
-    return (
-        f"{share} affected (slowed down by more than {limits.vm_slowdown_p95:g} in 5 % of its time, or without memory)"
-    )
+    slowed = f"slowed down more than {limits.vm_slowdown_p95:g} times in 5 % of its time"
+    return f"{share} affected ({slowed}, or without memory)"
 
 
 def _class_words(item: SloClassSpec) -> str:
-    parts = [_slowdown_words(name, item).removeprefix("VMs down by ") for name in SLOWDOWNS if getattr(item, name)]
+    parts = [_slowdown_words(name, item).removeprefix("VMs down ") for name in SLOWDOWNS if getattr(item, name)]
     slowed = [f"slowdown {part}" for part in parts]
     return ", ".join(slowed + ([_affected_words(item)] if item.vms_affected is not None else []))
 

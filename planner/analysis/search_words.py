@@ -25,7 +25,7 @@ def search_sentence(search: Mapping[str, Any]) -> str:
 
 
 def warnings_of(lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """List what in the lines of a search is not as it should be: ratios without room, risk that is not monotone."""
+    """List what in the lines of a search is not as it should be: no room, risk not monotone, ratios left open."""
     found = []
     for line in lines:
         name = line_name(line)
@@ -35,6 +35,12 @@ def warnings_of(lines: Sequence[Mapping[str, Any]]) -> list[str]:
         if line["ratios_past_a_failure"]:
             ratios = ", ".join(format_ratio(ratio) for ratio in line["ratios_past_a_failure"])
             found.append(f"{name}: {ratios} met the objective although a smaller ratio did not; not recommended.")
+        if line["ratios_given_up"]:
+            ratios = ", ".join(format_ratio(ratio) for ratio in line["ratios_given_up"])
+            found.append(
+                f"{name}: {ratios} not settled; that would take more host simulations than the whole grid has. "
+                "Use more replicates, or fewer placements and axes."
+            )
     return found
 
 

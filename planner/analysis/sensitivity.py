@@ -158,7 +158,10 @@ def _sentence(
     base: EndResult, ends: Sequence[EndResult], ranking: Sequence[dict[str, Any]], shows: str, facts: dict[str, Any]
 ) -> str:
     if not ranking or ranking[0]["swing"] == 0:
-        return "None of the assumptions that were varied moves the answer, or the risk beside it, on these replicates."
+        text = "None of the assumptions that were varied moves the answer, or the risk beside it, on these replicates."
+        is_last = base.overcommit_ratio is not None and facts["ratio"] == facts["next_ratio"]
+        last = f" {format_ratio(facts['ratio'])} is the largest ratio of the sweep: larger ones may tell them apart."
+        return text + last if is_last else text
     top = ranking[0]
     parts = [
         f"{_measure(getattr(end, shows), shows)} at {end.value}" for end in ends if end.assumption == top["assumption"]

@@ -84,6 +84,7 @@ class LineResult:
             for at, item in enumerate(self.placed)
             if self.search.verdict(at) is Verdict.NO_ROOM
         ]
+        given_up = [self.placed[at].scenario.overcommit_ratio for at in self.search.given_up()]
         return {
             "placement": first.placement,
             "tail": first.tail,
@@ -91,6 +92,7 @@ class LineResult:
             "overcommit_ratio": self.answer,
             "ratios_past_a_failure": violations,
             "ratios_without_room": no_room,
+            "ratios_given_up": given_up,
             "steps": self.steps,
         }
 
@@ -276,6 +278,9 @@ def _as_judged(line: LineResult, position: int) -> Scenario:
     if look is None:
         return scenario if verdict is Verdict.NO_ROOM else replace(scenario, role="probe")
     planned = line.looks[look]
-    confidence = planned.upper_confidence if verdict is Verdict.MET else planned.lower_confidence
+    # Only a bound that was judged at a look's own confidence may show that a ratio meets the objective.
+    confidence = max(planned.upper_confidence, planned.lower_confidence)
+    if verdict in (Verdict.MET, Verdict.BROKEN):
+        confidence = planned.upper_confidence if verdict is Verdict.MET else planned.lower_confidence
     role = scenario.role if line.search.is_settled(position) else "probe"
     return replace(scenario, bound_confidence=confidence, role=role)

@@ -65,5 +65,12 @@ class _Lines:
             return
         self._last_line_s = now_s
         left_s = (now_s - self._started_s) / max(1, self._n_done) * (self._n_steps - self._n_done)
-        left = f", about {left_s:.0f} s left" if self._n_done < self._n_steps else ""
+        left = f", about {_roughly(left_s)} left" if self._n_done < self._n_steps else ""
         note(f"{self._label}: {self._n_done} of {self._n_steps} {self._steps}{left}")
+
+
+def _roughly(value_s: float) -> str:
+    """Write a duration as a guess is told: 95 -> "2 min", 13931 -> "3.9 h"."""
+    if value_s < 90:
+        return f"{value_s:.0f} s"
+    return f"{value_s / 60:.0f} min" if value_s < 5400 else f"{value_s / 3600:.1f} h"

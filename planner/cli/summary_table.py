@@ -63,7 +63,8 @@ def _print_search(search: Mapping[str, Any], console: Console) -> None:
 
 
 def _axes(item: Mapping[str, Any]) -> str:
-    return ", ".join(_axis(path, value) for path, value in item["axes"].items())
+    """Write an axis a line: a table cell would break within a value."""
+    return "\n".join(_axis(path, value) for path, value in item["axes"].items())
 
 
 def _axis(path: str, value: bool | float | str) -> str:

@@ -28,6 +28,14 @@ def sensitivity_section(found: Mapping[str, Any] | None) -> Section | None:
     """
     if found is None:
         return None
+    lead = (
+        f"{found['sentence']} Judged by the share of hosts observed to break, not by its upper bound, so that few "
+        f"replicates show the shift; line {found['placement']}, tail {found['tail']}."
+    )
+    pairs = (_pairs_table(found),) if found["pairs"] else ()
+    title = "Which assumption matters"
+    if not any(row["swing"] for row in found["ranking"]):
+        return Section("sensitivity", title, lead, tables=(_ends_table(found), *pairs))
     measure = _measure(found)
     why = "" if found["shows"] == "overcommit_ratio" else " No end moves the ratio, so the chart shows a risk."
     figure = FigureBlock(
@@ -41,12 +49,7 @@ def sensitivity_section(found: Mapping[str, Any] | None) -> Section | None:
         figure_json=figure_text(tornado_figure(found)),
         table=_ends_table(found),
     )
-    lead = (
-        f"{found['sentence']} Judged by the share of hosts observed to break, not by its upper bound, so that few "
-        f"replicates show the shift; line {found['placement']}, tail {found['tail']}."
-    )
-    tables = (_pairs_table(found),) if found["pairs"] else ()
-    return Section("sensitivity", "Which assumption matters", lead, figures=(figure,), tables=tables)
+    return Section("sensitivity", title, lead, figures=(figure,), tables=pairs)
 
 
 def tornado_figure(found: Mapping[str, Any]) -> go.Figure:
@@ -65,7 +68,7 @@ def tornado_figure(found: Mapping[str, Any]) -> go.Figure:
     figure.add_vline(x=base, line={"color": "#8a94a3", "width": 2})
     figure.update_xaxes(axis(_measure(found), range=_range(found, base)))
     if shows != "overcommit_ratio":
-        figure.update_xaxes(tickformat=".0%")
+        figure.update_xaxes(tickformat=".1~%")
     figure.update_yaxes(axis("", showgrid=False))
     return figure
 
@@ -73,7 +76,8 @@ def tornado_figure(found: Mapping[str, Any]) -> go.Figure:
 def _range(found: Mapping[str, Any], base: float) -> list[float]:
     values = [base, *(_plain(row[side]) for row in found["ranking"] for side in ("low", "high"))]
     room = max(0.1 * (max(values) - min(values)), 0.02)
-    return [min(values) - room, max(values) + room]
+    # Neither a ratio nor a share is below zero: the axis names no such values.
+    return [max(min(values) - room, -0.1 * room), max(values) + room]
 
 
 def _ends_table(found: Mapping[str, Any]) -> TableBlock:

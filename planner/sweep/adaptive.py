@@ -82,6 +82,7 @@ class LineSearch:
         self._start = None if start is None else min(max(start, self._first), self._end - 1)
         self._verdicts: dict[int, Verdict] = {at: Verdict.NO_ROOM for at, fits in enumerate(has_room) if not fits}
         self._looks: dict[int, int] = {}
+        self._given_up: set[int] = set()
 
     def next_request(self) -> Request | None:
         """Return the next look; None when the answer is settled."""
@@ -108,6 +109,11 @@ class LineSearch:
         """Leave a ratio as it is, because the look that it wants would cost too much: it counts as not settled."""
         self._verdicts[request.ratio] = Verdict.UNSETTLED
         self._looks.setdefault(request.ratio, -1)
+        self._given_up.add(request.ratio)
+
+    def given_up(self) -> tuple[int, ...]:
+        """List the ratios that were left because a look would have cost too much."""
+        return tuple(sorted(self._given_up))
 
     def verdict(self, ratio: int) -> Verdict | None:
         """Return what is known of a ratio; None when nothing is."""

@@ -88,6 +88,34 @@ def test_never_more_than_the_grid_and_no_host_problem_twice(replicates, replicat
     assert len(recording.problems) <= grid_problems(plan, config)
 
 
+@pytest.mark.parametrize("replicates", [2, 3, 4, 5, 6, 8])
+def test_no_ratio_is_recommended_that_the_search_did_not_settle(replicates, config, capsys):
+    sets = [f"sweep.replicates={replicates}", "sweep.adaptive={resolution: 0.2, replicates_max: 12}"]
+    args = [word for text in (*sets, "slo.confidence=90 %") for word in ("--set", text)]
+    assert main(["sweep", str(config), "--executor", "local", "--out", str(config.parent / "run"), *args]) == 0
+    summary = read_run(config.parent / "run").summary
+    chosen = summary["recommendation"]
+    lines = {line["placement"]: line for line in summary["adaptive"]["lines"]}
+    answer = lines[chosen["placement"]]["overcommit_ratio"]
+    assert (chosen["overcommit_ratio"] if chosen["meets_slo"] else None) == answer
+    printed = capsys.readouterr().out.splitlines()
+    said = [text.split(":")[0] for text in printed if " not settled; that would take more" in text]
+    left = [name for name, line in lines.items() if line["ratios_given_up"]]
+    assert said == [f"{name}, tail middle" for name in left]
+
+
+def test_a_ratio_left_open_is_bounded_with_the_confidence_of_its_look():
+    _, plan, _, lines = searched(replicates=4, adaptive={"resolution": 0.2, "replicates_max": 12})
+    found = [item.scenario for item in final_plan(plan, lines, first_id=0).placed]
+    confidence = {(item.placement, item.overcommit_ratio): item.bound_confidence for item in found}
+    left = [(line, at) for line in lines for at in line.search.given_up() if at in line.latest]
+    assert left
+    for line, at in left:
+        scenario = line.placed[at].scenario
+        # A lower one would let the ratio meet the objective at a bound that the search did not accept.
+        assert confidence[scenario.placement, scenario.overcommit_ratio] >= line.looks[0].upper_confidence
+
+
 def test_tables_hold_what_was_simulated_and_nothing_else():
     _, plan, recording, lines = searched()
     final = final_plan(plan, lines, first_id=0)

@@ -6,6 +6,7 @@ from fake_sim import FakeSim, FakeSource
 
 from planner.cli import sweep as sweep_module
 from planner.cli.main import main
+from planner.report.sections_sensitivity import sensitivity_section
 from planner.results import read_run
 
 
@@ -88,3 +89,12 @@ def test_the_report_has_the_chart_and_the_sentence(runs):
     assert "Which assumption matters" in page
     assert "tornado" in page
     assert plain.summary["sensitivity"]["sentence"] in page
+
+
+def test_where_nothing_moves_there_is_no_empty_chart(runs):
+    found = runs[1].summary["sensitivity"]
+    assert sensitivity_section(found).figures
+    still = {**found, "ranking": [{**row, "swing": 0.0} for row in found["ranking"]]}
+    section = sensitivity_section(still)
+    assert not section.figures
+    assert len(section.tables[0].rows) == 1 + len(found["ends"])

@@ -19,7 +19,7 @@ QUIET = {"refused_vms_max": 0, "killed_vms": 0, "denied_bytes": 0, "slo_is_broke
             "the host swaps in more than 1 MiB/s for too long, 10 min",
         ),
         ({"slo_broken_by": "guest_paging", "slo_broken_s": 60.0}, "has guests that read back more than 2 MiB/s"),
-        ({"slo_broken_by": "slowdown_p99", "slo_broken_s": 0.0}, "slows VMs down by more than 1.1 at the 99th percent"),
+        ({"slo_broken_by": "slowdown_p99", "slo_broken_s": 0.0}, "slows VMs down more than 1.1 times at the 99th perc"),
         (
             {"slo_broken_by": "pressed; vms_affected", "slo_broken_s": 900.0},
             "spends more than 10 min in state hard or low, has any VM affected",

@@ -57,6 +57,9 @@ def test_where_no_ratio_moves_the_risk_beside_it_is_shown_and_said_so():
 def test_where_nothing_moves_it_says_so():
     found = summarize_sensitivity(BASE, [end("tail", "low")], [], FACTS)
     assert found["sentence"].startswith("None of the assumptions")
+    assert "largest ratio of the sweep" not in found["sentence"]
+    at_the_end = summarize_sensitivity(BASE, [end("tail", "low")], [], FACTS | {"next_ratio": FACTS["ratio"]})
+    assert "1.4 is the largest ratio of the sweep" in at_the_end["sentence"]
     assert strongest(BASE, [end("tail", "low")], 3) == []
 
 

@@ -51,9 +51,9 @@ def test_the_sentence_says_every_objective() -> None:
     }  # fmt: skip
     found = slo_sentence(SloSpec.model_validate(written), 86_400.0)
     for words in (
-        "may spend more than 10 min in state hard or low", "slow VMs down by more than 1.1 at the 99th percentile",
+        "may spend more than 10 min in state hard or low", "slow VMs down more than 1.1 times at the 99th percentile",
         "have more than 1 % of VMs affected", "have active memory peak above 90 % of usable memory",
-        "break the objective of class db-* (slowdown more than 1.05 at the 99th percentile, any VM affected",
+        "break the objective of class db-* (slowdown more than 1.05 times at the 99th percentile, any VM affected",
         "or run out of memory to give",
     ):  # fmt: skip
         assert words in found
