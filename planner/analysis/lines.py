@@ -33,14 +33,25 @@ class Line:
     meets: tuple[bool, ...]
 
     @property
+    def n_without_room(self) -> int:
+        """Number of ratios, from the smallest up, at which the hosts do not hold all VMs: no evidence against more."""
+        return next((n for n, item in enumerate(self.scenarios) if item.feasible), 0)
+
+    @property
     def n_met(self) -> int:
-        """Number of ratios, from the smallest up, that all meet the objective."""
-        return self.meets.index(False) if False in self.meets else len(self.meets)
+        """Position after the ratios that all meet the objective, from the smallest up that has room for all VMs."""
+        start = self.n_without_room
+        return self.meets.index(False, start) if False in self.meets[start:] else len(self.meets)
 
     @property
     def best(self) -> ScenarioSummary | None:
-        """Largest ratio that meets the objective together with every smaller one; None if the smallest fails."""
-        return self.scenarios[self.n_met - 1] if self.n_met else None
+        """Largest ratio that meets the objective together with every smaller one that has room; None if none does."""
+        return self.scenarios[self.n_met - 1] if self.n_met > self.n_without_room else None
+
+    @property
+    def first(self) -> ScenarioSummary:
+        """The smallest ratio that has room for all VMs; where none has, the smallest."""
+        return self.scenarios[self.n_without_room]
 
     @property
     def following(self) -> ScenarioSummary | None:

@@ -116,9 +116,10 @@ def recommend(summaries: Sequence[ScenarioSummary], config: PlannerConfig) -> Re
 
     Notes
     -----
-    A ratio counts only if all smaller ones of its placement meet the objective, too. Between placements, each at its
-    largest ratio, what was asked decides: fewest hosts (consolidate) or most VMs (grow); then the larger ratio, the
-    lower upper bound, the name. A placement that reaches a larger ratio on more hosts has reached nothing.
+    A ratio counts only if all smaller ones of its placement meet the objective, too; those at which the hosts do not
+    hold all VMs are no evidence against it. Between placements, each at its largest ratio, what was asked decides:
+    fewest hosts (consolidate) or most VMs (grow); then the larger ratio, the lower upper bound, the name. A placement
+    that reaches a larger ratio on more hosts has reached nothing.
     """
     lines = build_lines(summaries, config.slo)
     axes = base_axes(config)
@@ -128,7 +129,7 @@ def recommend(summaries: Sequence[ScenarioSummary], config: PlannerConfig) -> Re
             "manifest.json", f"no scenario was swept with the config's own axes {axes}", "run the sweep again"
         )
     line = min(candidates, key=lambda line: _preference(line, config.question))
-    chosen = line.best or line.scenarios[0]
+    chosen = line.best or line.first
     following = line.following
     binding = explain_failure(following, config.slo) if following else sweep_ended(chosen)
     probes = [item for item in summaries if item.role == PROBE and item.axes == axes and item.tail == line.tail]
@@ -177,7 +178,7 @@ def _next_id(line: Line, chosen: ScenarioSummary) -> int | None:
 def _preference(line: Line, question: str) -> tuple[float, float, int, float, str]:
     best = line.best
     if best is None:
-        first = line.scenarios[0]
+        first = line.first
         return (float("inf"), 0.0, 0, first.swap_risk_high if first.feasible else 2.0, line.placement)
     gained = -best.vms_placed if question == "grow" else best.hosts_used
     return (gained, -best.overcommit_ratio, best.hosts_used, best.swap_risk_high, line.placement)

@@ -135,8 +135,11 @@ def largest_ratio_by_axes(frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (axes_key, placement), line in swept.groupby(["axes_key", "placement"], sort=True):
         ordered = line.sort_values("overcommit_ratio", kind="stable")
-        is_met = (ordered["status"] == CELL_MEETS).to_numpy(dtype=bool)
-        n_met = int(np.argmin(is_met)) if not is_met.all() else len(is_met)
+        # Ratios at which the hosts do not hold all VMs are no evidence against larger ones.
+        has_room = (ordered["status"] != CELL_INFEASIBLE).to_numpy(dtype=bool)
+        is_met = (ordered["status"] == CELL_MEETS).to_numpy(dtype=bool) | (~has_room & (np.cumsum(has_room) == 0))
+        n_met = (int(np.argmin(is_met)) if not is_met.all() else len(is_met)) if has_room.any() else 0
+        n_met = n_met if n_met > int(np.argmax(has_room)) else 0
         broken = ordered[ordered["broken_host_runs"] > 0]
         rows.append(
             {

@@ -97,9 +97,17 @@ def test_fewer_hosts_are_better_than_a_larger_ratio_when_consolidating() -> None
     assert (found.placement, found.overcommit_ratio, found.hosts_used) == ("first-fit", 1.0, 7)
 
 
+def test_ratios_without_room_for_all_vms_are_no_evidence_against_larger_ones() -> None:
+    full = {"feasible": False, "unplaced_vms": 5}
+    found = choose(scenario(1.0, 0.03, **full), scenario(1.25, 0.03), scenario(1.5, 0.04), scenario(2.0, 0.3))
+    assert (found.overcommit_ratio, found.baseline.overcommit_ratio) == (1.5, 1.25)
+    found = choose(scenario(1.0, 0.03, **full), scenario(1.25, 0.3), scenario(1.5, 0.04))
+    assert (found.meets_slo, found.scenario_id) == (False, 125)
+    found = choose(scenario(1.0, 0.03, **full), scenario(1.25, 0.03, **full))
+    assert (found.meets_slo, found.scenario_id) == (False, 100)
+
+
 def test_savings_count_against_the_smallest_feasible_ratio_without_ratio_one() -> None:
-    found = choose(scenario(1.0, 0.03, feasible=False, unplaced_vms=5), scenario(1.25, 0.03), scenario(2.0, 0.04))
-    assert found.meets_slo is False
     found = choose(scenario(1.25, 0.03), scenario(2.0, 0.04))
     assert (found.baseline.overcommit_ratio, found.hosts_saved) == (1.25, 3)
     assert "smallest ratio swept" in found.baseline.text

@@ -12,7 +12,7 @@ from planner.config.slo import SloSpec
 from planner.config.spec import VmSpec, WorkloadSpec
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.results import slo_broken_ticks
-from planner.host.simulator import HostSim, translation_table
+from planner.host.simulator import HostSim, _load_of, translation_table
 from planner.kernels.host_loop import simulate_ticks
 from planner.schema import HOST_COLUMNS, TIMELINE_COLUMNS, VM_COLUMNS
 from planner.workload.fleet import Demand
@@ -201,8 +201,9 @@ def test_quiet_short_cut_gives_what_the_full_run_gives(source):
     ticks = (0, quiet.timeline.shape[0])
     simulate_ticks(stack, costs, table, quiet, ticks)
     full_stack, costs, full = sim.prepare(problem)
-    calm = sim._calm(3, 0, 4096, "middle", ("sapphire-rapids", PageTableSpec()))
-    touches = sim._touches(3, 0, 4096, "middle").plan(np.arange(N_VMS), False, calm)
+    load = _load_of(problem.workload)
+    calm = sim._calm(3, 0, 4096, load, ("sapphire-rapids", PageTableSpec()))
+    touches = sim._touches(3, 0, 4096, load).plan(np.arange(N_VMS), False, calm)
     full_stack = full_stack._replace(knobs=full_stack.knobs._replace(is_quiet=False), plan=touches)
     simulate_ticks(full_stack, costs, table, full, ticks)
     for name in ("timeline", "vm_sums", "vm_peaks", "vm_times", "slowdown_counts"):

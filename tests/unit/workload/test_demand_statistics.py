@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from planner.workload.fleet import Demand
 from planner.workload.statistics import effective_correlation, group_correlation, summarize_demand
 
 ALTERNATING = np.tile([-1.0, 1.0], 50)
@@ -35,3 +36,13 @@ def test_summary_of_two_vms_that_take_turns():
     assert summary["autocorrelation_mean"][0] == pytest.approx(-1.0)
     assert summary["autocorrelation_mean"][2] == pytest.approx(1.0)
     assert np.isnan(summary["group_correlation"])
+
+
+def test_grown_demand_is_scaled_and_never_above_configured_memory() -> None:
+    active = np.array([[0.1, 0.6, np.nan]], dtype=np.float32)
+    granted = np.array([[0.5, 0.8, np.nan]], dtype=np.float32)
+    demand = Demand(300.0, active, granted, np.ones(1))
+    grown = demand.grown(1.5)
+    np.testing.assert_allclose(grown.active_fraction, [[0.15, 0.9, np.nan]], rtol=1e-6)
+    np.testing.assert_allclose(grown.granted_fraction, [[0.75, 1.0, np.nan]], rtol=1e-6)
+    assert demand.grown(1.0) is demand
