@@ -119,6 +119,9 @@ def _contradictions(change: ChangeSpec) -> list[Issue]:
     if lost is not None and (lost.any is None) == (not lost.hosts):
         message = "names hosts and says any, too" if lost.hosts else "says neither which hosts nor how many"
         issues.append(Issue("lose_hosts", message, "write [esx-03], or {any: 1}"))
+    if lost is not None and lost.at is None and "restart_delay" in lost.model_fields_set:
+        message = "says when VMs boot after a failure, and there is no moment of failure"
+        issues.append(Issue("lose_hosts.restart_delay", message, "add at: 7 days, or leave it out"))
     asked = [key for key in ("lose_hosts", "maintenance", "growth") if getattr(change, key) is not None]
     issues += [
         Issue(key, f"cannot be asked together with {asked[0]} in one file", "write two change files")

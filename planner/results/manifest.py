@@ -57,8 +57,8 @@ def scenario_entry(item: PlacedScenario) -> dict[str, Any]:
         "unplaced_names": [vm.name for vm in item.unplaced[:_NAMED_UNPLACED]],
         "unplaced_sentences": [vm.sentence for vm in item.unplaced[:_NAMED_UNPLACED]],
         "broken_rules": list(item.warnings),
-        "hosts_bound": item.bound.hosts if item.bound else None,
-        "hosts_bound_relaxes": list(item.bound.relaxed) if item.bound else [],
+        "hosts_bound": item.bound.hosts if item.bound and not item.unplaced else None,
+        "hosts_bound_relaxes": list(item.bound.relaxed) if item.bound and not item.unplaced else [],
         "history": item.history,
     }
 

@@ -146,7 +146,8 @@ class WhatifPlanner:
 
     def _start(self, change: ChangeSpec, config: PlannerConfig, source: DemandSource) -> PlacedScenario:
         """Place the base under the changed config: anew where the change asks for it, else where the VMs are."""
-        scenario = replace(self._scenario, id=self._next_id(), placement=change.placement or self._scenario.placement)
+        placement = change.placement or self._scenario.placement
+        scenario = replace(self._scenario, id=self._next_id(), placement=placement, tail=config.workload.tail)
         if change.placement is not None or change.place_again:
             return SweepPlanner(config, self._fleet).plan([scenario]).placed[0]
         self._refuse_unheeded(change, config)

@@ -53,6 +53,7 @@ def test_a_case_is_named_after_its_file_or_by_itself(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("", "is empty"),
+        ("lose_hosts: {any: 1, restart_delay: 10 min}", "lose_hosts.restart_delay (line 1): says when VMs boot"),
         ("- lose_hosts", "not a mapping"),
         ("lose_host: esx-01", 'did you mean "lose_hosts"?'),
         ("lose_hosts: {any: 1, hosts: [esx-01]}", "names hosts and says any"),

@@ -49,6 +49,12 @@ def test_vms_stay_where_they_are_when_the_hardware_changes(planner, tmp_path):
     assert found.base is planner.base
 
 
+def test_a_changed_tail_is_simulated(planner, tmp_path):
+    found = case(planner, tmp_path, set={"workload.tail": "high"})
+    assert found.variants[0].placed.config.workload.tail == "high"
+    assert planner.base.config.workload.tail != "high"
+
+
 def test_vms_are_placed_anew_where_the_change_asks_for_it(planner, tmp_path):
     assert len(case(planner, tmp_path, host_memory="+64 GiB", place_again=True).variants[0].placed.hosts) < len(
         planner.base.hosts
