@@ -77,7 +77,7 @@ def check_target(out: Path, run_format: str = RUN_FORMAT) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(str(out), "is a file, not a directory", hint)
     if out.is_dir() and any(out.iterdir()) and not is_run_directory(out, run_format):
-        raise InputError(str(out), "has other files in it than a run of the planner, and is left alone", hint)
+        raise InputError(str(out), "holds something else than a run of this command, and is left alone", hint)
     check_writable(out)
 
 

@@ -220,6 +220,7 @@ class WhatifPlanner:
             raise ConfigError(
                 (Issue("growth", message, "leave fleet.turnover, arrives and leaves out"),), str(change.name)
             )
+        _refuse_empty_classes(change, growth, source)
         clone_of, n_clones = plan_growth(_rates(growth, source), source.vms, growth.months, self._config.seed)
         fleet = GrownSource(self.source, len(source.vms) + clone_of.size, self._config.seed, clone_of)
         grown = self._with_drivers(change, fleet)
@@ -297,6 +298,18 @@ def _spare(item: PlacedScenario, is_wanted: bool) -> tuple[str, ...]:
     in_use = {host.hardware.name for host in item.hosts}
     names = (name for group in item.config.fleet.hosts for name in group.names())
     return tuple(name for name in names if name not in in_use) if is_wanted else ()
+
+
+def _refuse_empty_classes(change: ChangeSpec, growth: Growth, source: DemandSource) -> None:
+    """Refuse a class that holds no VM: most likely its pattern is misspelt."""
+    vms = list(zip(source.vms.names, source.vms.groups, strict=True))
+    issues = tuple(
+        Issue(f"growth.classes[{number}].match", f'"{item.match}" matches no VM', "write another pattern, e.g. db-*")
+        for number, item in enumerate(growth.classes)
+        if not any(item.holds(name, group) for name, group in vms)
+    )
+    if issues:
+        raise ConfigError(issues, str(change.name))
 
 
 def _rates(growth: Growth, source: DemandSource) -> list[float]:

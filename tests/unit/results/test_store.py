@@ -136,7 +136,7 @@ def test_foreign_targets_are_refused(tmp_path):
     (tmp_path / "notes" / "diary.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="has other files in it"):
+    with pytest.raises(InputError, match="holds something else"):
         check_target(tmp_path / "notes")
     with pytest.raises(InputError, match="is a file, not a directory; name another directory with --out"):
         check_target(tmp_path / "file")

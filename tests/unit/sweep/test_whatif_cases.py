@@ -130,6 +130,11 @@ def test_growth_opens_hosts_only_when_those_in_use_are_full(tmp_path):
     assert in_use[-1] > in_use[0]
 
 
+def test_a_class_without_vms_is_refused(planner, tmp_path):
+    with pytest.raises(ConfigError, match="matches no VM"):
+        case(planner, tmp_path, growth={"per_month": 0.1, "classes": [{"match": "nothing-*", "per_month": 0.2}]})
+
+
 def test_drivers_are_taken_from_nested_sets_of_vms(planner, tmp_path):
     few = case(planner, tmp_path, balloon_driver_missing=0.1).source.vms.has_balloon_driver
     many = case(planner, tmp_path, balloon_driver_missing=0.5).source.vms.has_balloon_driver
