@@ -24,6 +24,7 @@ from planner.fleet.base import SimFactory
 from planner.host.problem import HostProblem
 from planner.sweep.expand import TAIL_PATH, TAILS
 from planner.sweep.plan import Plan
+from planner.sweep.sensitivity import assumption_ends
 from planner.units import MIB, format_bytes, format_seconds
 
 MOST_SAMPLED_HOSTS = 48
@@ -61,6 +62,8 @@ class DryRun(NamedTuple):
     host_runs: int
     host_problems: int
     tail_host_runs: int
+    is_search: bool
+    sensitivity_ends: int
     workers: int
     cpu_s: float
     cpu_s_low: float
@@ -118,6 +121,8 @@ def estimate_run(plan: Plan, config: PlannerConfig, sim_factory: SimFactory, wor
         host_runs=runs,
         host_problems=problems,
         tail_host_runs=extra,
+        is_search=config.sweep.adaptive is not None,
+        sensitivity_ends=len(assumption_ends(config)) if config.sweep.sensitivity else 0,
         workers=workers,
         cpu_s=middle,
         cpu_s_low=low,
@@ -158,11 +163,13 @@ def _lines(found: DryRun) -> list[tuple[str, str]]:
         basis = f"a stored figure, good to a factor of {STORED_FACTOR:g}: the kernels are not compiled yet"
     compiling = f", after about {_seconds(found.compile_s)} of compiling, once" if found.compile_s else ""
     tails = f"; about {found.tail_host_runs:,} more for the other tails" if found.tail_host_runs else ""
+    at_most = "at most " if found.is_search else ""
+    ends = f"{found.sensitivity_ends:,} ends of assumptions, each with a search of its own, and their pairs"
     return [
         ("scenarios", f"{found.scenarios:,}, on up to {format_count(found.hosts_used_most, 'host')}"),
         ("VMs", f"{found.vms:,}"),
         ("replicates", f"{found.replicates:,}"),
-        ("host runs", f"{found.host_runs:,}, {found.host_problems:,} of them different host problems{tails}"),
+        ("host runs", f"{at_most}{found.host_runs:,}, {found.host_problems:,} of them different host problems{tails}"),
         ("computing", f"about {_seconds(found.cpu_s)} ({spread})"),
         ("time", f"about {_seconds(found.wall_s)} with {format_count(found.workers, 'worker')}{compiling}"),
         (
@@ -170,6 +177,7 @@ def _lines(found: DryRun) -> list[tuple[str, str]]:
             f"about {format_bytes(_rounded(found.driver_bytes))} for the driver, "
             f"{format_bytes(_rounded(found.worker_bytes))} for each worker",
         ),
+        *([("not counted", ends)] if found.sensitivity_ends else []),
         ("estimated from", basis),
     ]
 

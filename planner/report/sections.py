@@ -155,7 +155,7 @@ def _tail_card(tail: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
     if tail["status"] == "not run":
         value, note = "not run", "no scenario was swept with it"
     elif tail["status"] == "none":
-        value, note = "none", "not even the smallest ratio meets the objective"
+        value, note = "none", "not even the smallest ratio is shown to meet the objective"
     else:
         value = format_ratio(tail["overcommit_ratio"])
         note = f"risk {format_risk(tail['swap_risk'], tail['swap_risk_high'], item['confidence']).split(' with ')[0]}"

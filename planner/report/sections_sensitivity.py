@@ -85,31 +85,31 @@ def _ends_table(found: Mapping[str, Any]) -> TableBlock:
     ends = sorted(found["ends"], key=lambda end: (order.index(end["assumption"]), end["side"] != "low"))
     rows = (_row(found["base"]), *(_row(end) for end in ends))
     return TableBlock(
-        "sensitivity-ends", "Every end of every assumption", _columns(found, "source"), rows, text_columns=3
+        "sensitivity-ends", "Every end of every assumption", _columns(found, "source"), rows, text_columns=4
     )
 
 
 def _pairs_table(found: Mapping[str, Any]) -> TableBlock:
-    rows = tuple(_row(pair)[:-1] for pair in found["pairs"])
+    rows = tuple(_row(pair, has_source=False) for pair in found["pairs"])
     caption = "The strongest assumptions two by two: their worse ends together, their better ends together"
     return TableBlock("sensitivity-pairs", caption, _columns(found), rows, text_columns=3)
 
 
 def _columns(found: Mapping[str, Any], *more: str) -> tuple[str, ...]:
     here, following = format_ratio(found["ratio"]), format_ratio(found["next_ratio"])
-    return ("assumption", "end", "value", "largest ratio", f"broken at {here}", f"broken at {following}", *more)
+    return ("assumption", "end", "value", *more, "largest ratio", f"broken at {here}", f"broken at {following}")
 
 
-def _row(end: Mapping[str, Any]) -> tuple[Cell, ...]:
+def _row(end: Mapping[str, Any], has_source: bool = True) -> tuple[Cell, ...]:
     ratio = end["overcommit_ratio"]
     shares = (end["swap_risk_at_ratio"], end["swap_risk_at_next"])
     return (
         Cell(end["assumption"]),
         Cell(end["side"]),
         Cell(end["value"]),
+        *([Cell(end["source"])] if has_source else []),
         number_cell(_shown(ratio, "overcommit_ratio"), ratio),
         *(number_cell(_share(value), value) for value in shares),
-        Cell(end["source"]),
     )
 
 

@@ -199,6 +199,11 @@ def test_dry_run_of_a_search_says_the_most_it_would_take(config, capsys):
     assert main(["sweep", str(config), "--dry-run", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["scenarios"], found["replicates"]) == (34, 12)
+    assert (found["is_search"], found["sensitivity_ends"]) == (True, 0)
+    assert main(["sweep", str(config), "--dry-run", "--sensitivity"]) == 0
+    printed = capsys.readouterr().out
+    assert "at most" in printed
+    assert "ends of assumptions" in printed
 
 
 def test_wrong_searches_are_refused(config, capsys):
