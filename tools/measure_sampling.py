@@ -169,7 +169,7 @@ def scale_of(host: RandomHost, pages_per_vm: int) -> int:
 def simulate(host: RandomHost, page_scale: int) -> dict[str, float]:
     """Simulate a host at one scale; returns the numbers of its row, with the bytes in 4 KiB mappings added."""
     row = HostSim(host.source).run(replace(host.problem, page_scale=page_scale)).host_row
-    numbers = {name: float(value) for name, value in row.items() if not isinstance(value, list)}
+    numbers = {name: float(value) for name, value in row.items() if not isinstance(value, list | str)}
     numbers["small_mapped_bytes_mean"] = numbers["small_mapped_fraction_mean"] * numbers["granted_bytes_mean"]
     return numbers
 

@@ -136,12 +136,15 @@ class Refusals(Mapping[int, str]):
         if self._holds_apart(unit)[host]:
             return f"kept apart from {self._apart_from(unit, host)}"
         lacks = self._shortfalls(unit)[host]
-        if not lacks.any():
-            peak = predicted_peak(self._ledger, unit, host)
-            return self._word(PREDICTED, int(np.ceil(peak - self._ledger.cap[host])))
         shares = lacks / np.maximum(1, self._packing.sizes.room[host])
         worst = int(np.argmax(shares))
-        return self._word(self._packing.sizes.limits[worst], int(lacks[worst]))
+        limit = self._packing.sizes.limits[worst] if lacks.any() else PREDICTED
+        lack = int(lacks[worst])
+        if limit == PREDICTED:
+            # Policy "max" predicts in two ways: by sizes that add up, and by the sum over time. The larger one counts.
+            peak = predicted_peak(self._ledger, unit, host)
+            lack = max(lack, int(np.ceil(peak - self._ledger.cap[host])))
+        return self._word(limit, lack)
 
     def _word(self, limit: str, lack: int) -> str:
         return word_shortfall(self._packing.request.limits, limit, lack, float(self._packing.share))
