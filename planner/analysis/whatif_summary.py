@@ -20,8 +20,8 @@ WHATIF_VERSION = 1
 SHOWN_HOSTS = 12
 SHOWN_VMS = 12
 
-LOSE_HOSTS, MAINTENANCE, GROWTH, CONFIG = "lose_hosts", "maintenance", "growth", "config"
-"""Kinds of case."""
+GROWTH = "growth"
+"""Kind of case that is told by its first month that breaks; the kinds are those of `planner.sweep.whatif.Case`."""
 
 
 class WhatifTables:
@@ -68,8 +68,8 @@ def summarize_whatif(
     scenarios : sequence of mappings
         The manifest's list; the first is the base.
     cases : sequence of mappings
-        The manifest's list: `name`, `kind` (`LOSE_HOSTS`, ...), `what` (a sentence's subject), `base_scenario_id`,
-        `variants` (`scenario_id`, `label`), `warn_above` (or None), `recovery` (by scenario id, or empty).
+        The manifest's list: `name`, `kind`, `what` (the change in words), `base_scenario_id`, `variants`
+        (`scenario_id`, `label`), `warn_above` (or None).
     config : PlannerConfig
         Of the base.
     independent_replicates : int or None
@@ -89,9 +89,8 @@ def summarize_whatif(
         "base_meets_objective": is_met,
         "base_status": status_of(is_met, explain_failure(base, config.slo).kind),
         "cases": [
-            _case(item, tables, summaries, config, independent_replicates)
-            | {"refused": refused[_shown(item, tables, summaries, config)]}
-            for item in cases
+            item | {"refused": refused[item["scenario_id"]]}
+            for item in (_case(item, tables, summaries, config, independent_replicates) for item in cases)
         ],
         "scenarios": [asdict(item) for item in found],
     }
@@ -109,6 +108,7 @@ def _case(
     rows = differences(before, after, config.slo.confidence, independent_replicates)
     _bound_unseen(rows, summaries[base_id], summaries[shown])
     by_metric = {row["metric"]: row for row in rows}
+    by_host = host_differences(before, after)
     item = summaries[shown]
     is_met = meets_objective(item, config.slo)
     binding = explain_failure(item, config.slo)
@@ -126,13 +126,13 @@ def _case(
         "swap_risk_high": item.swap_risk_high,
         "differences": rows,
         "variants": [_variant(variant, summaries[int(variant["scenario_id"])], config) for variant in case["variants"]],
-        "hosts": _records(host_differences(before, after), SHOWN_HOSTS),
+        "hosts": _records(by_host, SHOWN_HOSTS),
         "vms": _records(vm_differences(tables.vms(base_id), tables.vms(shown)), SHOWN_VMS),
         "risk_text": difference_text(by_metric.get(RISK)),
         "memory_text": difference_text(by_metric.get(HEADROOM)),
     }
     if case["warn_above"] is not None:
-        found["above"] = _above(host_differences(before, after), float(case["warn_above"]))
+        found["above"] = _above(by_host, float(case["warn_above"]))
     if case["kind"] == GROWTH:
         found["months_remaining"] = _months_remaining(found["variants"])
         found["sentence"] = growth_sentence(found)

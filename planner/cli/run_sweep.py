@@ -14,15 +14,14 @@ from planner.analysis.power import power_warnings
 from planner.cli.adaptive import SearchTools, grid_problems, search_stages
 from planner.cli.progress import note
 from planner.cli.sensitivity import Line, analyse_sensitivity
-from planner.cli.stages import KnownOutcomes, Stage, simulate_plan, summarize_stages
+from planner.cli.stages import KnownOutcomes, Stage, failed_runs, simulate_plan, summarize_stages
 from planner.cli.timelines import choose_hosts, simulate_timelines
 from planner.config.spec import PlannerConfig
-from planner.fleet.base import Executor, HostFailure, SimFactory
+from planner.fleet.base import Executor, SimFactory
 from planner.fleet.warm import is_warm, warm_kernels
 from planner.report.page import render_report
 from planner.results import RunContents, check_target, write_run
 from planner.results.manifest import build_manifest
-from planner.results.tables import sorted_runs
 from planner.sweep.adaptive import grid_config, most_replicates
 from planner.sweep.expand import Scenario, expand_scenarios, expand_sensitivity
 from planner.sweep.placing import SweepPlanner
@@ -179,21 +178,10 @@ def _extras(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _failures(stage: Stage, job: SweepJob) -> list[dict[str, Any]]:
-    failures = []
-    for run in sorted_runs(stage.plan):
-        outcome, placed = stage.outcomes[run.problem], stage.plan.placed[run.placed]
-        if isinstance(outcome, HostFailure):
-            host = placed.hosts[run.host].hardware.name
-            failures.append(
-                {
-                    "scenario_id": placed.scenario.id,
-                    "replicate": run.replicate,
-                    "host": host,
-                    "message": outcome.message,
-                    "replay": replay_command(job, placed.scenario, run.replicate, host),
-                }
-            )
-    return failures
+    return [
+        {**entry, "replay": replay_command(job, scenario, entry["replicate"], entry["host"])}
+        for entry, scenario in failed_runs(stage)
+    ]
 
 
 def _tail_label(scenarios: Sequence[Scenario]) -> str:

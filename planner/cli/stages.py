@@ -1,17 +1,21 @@
 """One stage of a command: simulate a plan with an executor and make its tables. No host problem is simulated twice."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from planner.analysis.summarize import summarize_run
-from planner.cli.progress import show_progress
+from planner.analysis.wording import format_count
+from planner.cli.progress import note, show_progress
 from planner.config.spec import PlannerConfig
-from planner.fleet.base import Executor, Outcome, SimFactory
+from planner.fleet.base import Executor, HostFailure, Outcome, SimFactory
 from planner.results.manifest import scenario_entry
-from planner.results.tables import host_table, vm_table
+from planner.results.tables import host_table, sorted_runs, vm_table
+from planner.sweep.expand import Scenario
 from planner.sweep.plan import OutcomeKey, Plan, outcome_key
+
+SHOWN_FAILURES = 5
 
 KnownOutcomes = dict[OutcomeKey, Outcome]
 """What came of every host problem simulated so far in a command."""
@@ -53,6 +57,33 @@ def simulate_plan(plan: Plan, executor: Executor, sim_factory: SimFactory, label
             executor.run_problems(problems, sim_factory, plan.source, keep, advance)
     outcomes = [known[key] for key in keys]
     return Stage(plan, outcomes, host_table(plan, outcomes), vm_table(plan, outcomes))
+
+
+def failed_runs(stage: Stage) -> list[tuple[dict[str, Any], Scenario]]:
+    """List the host runs of a stage that failed, in the order of its tables: the manifest's entry, and the scenario."""
+    found = []
+    for run in sorted_runs(stage.plan):
+        outcome, placed = stage.outcomes[run.problem], stage.plan.placed[run.placed]
+        if isinstance(outcome, HostFailure):
+            entry = {
+                "scenario_id": placed.scenario.id,
+                "replicate": run.replicate,
+                "host": placed.hosts[run.host].hardware.name,
+                "message": outcome.message,
+            }
+            found.append((entry, placed.scenario))
+    return found
+
+
+def note_failures(failures: Sequence[Mapping[str, Any]]) -> None:
+    """Name the first host runs that failed, where there are any, and how to replay those that can be."""
+    if failures:
+        note(f"{format_count(len(failures), 'host run')} failed; their rows say why. The first of them:")
+    for failure in failures[:SHOWN_FAILURES]:
+        note(f"  scenario {failure['scenario_id']}, replicate {failure['replicate']}, host {failure['host']}: ")
+        note(f"    {failure['message']}")
+        if "replay" in failure:
+            note(f"    replay: {failure['replay']}")
 
 
 def summarize_stages(stages: Sequence[Stage], config: PlannerConfig) -> dict[str, Any]:

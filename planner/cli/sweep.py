@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from planner.cli.dry_run import dry_run_as_dict, estimate_run, print_dry_run
-from planner.cli.progress import note
 from planner.cli.run_sweep import SweepJob, SweepResult, prepare_sweep, run_sweep, warm_up
+from planner.cli.stages import note_failures
 from planner.cli.summary_table import print_summary
 from planner.config.check import KnownNames
 from planner.config.load import load_config
@@ -27,7 +27,6 @@ from planner.results.store import REPORT
 from planner.sweep.plan import Plan, take_runs
 from planner.workload.build import build_source
 
-_SHOWN_FAILURES = 5
 _LOG_COLUMNS = 140
 
 
@@ -133,13 +132,7 @@ def _print_result(result: SweepResult, out: Path, is_json: bool) -> None:
         console = _console()
         print_summary(result.summary, console)
         console.print(f"Report: {out / REPORT}", markup=False, highlight=False, soft_wrap=True)
-    if not result.failures:
-        return
-    note(f"{len(result.failures)} host runs failed; their rows say why. The first of them:")
-    for failure in result.failures[:_SHOWN_FAILURES]:
-        note(f"  scenario {failure['scenario_id']}, replicate {failure['replicate']}, host {failure['host']}: ")
-        note(f"    {failure['message']}")
-        note(f"    replay: {failure['replay']}")
+    note_failures(result.failures)
 
 
 def _write_json(value: dict[str, Any]) -> None:

@@ -16,14 +16,14 @@ from planner.cli.one_scenario import load_one_scenario
 from planner.cli.progress import note
 from planner.cli.recovery import describe_recovery
 from planner.cli.run_sweep import warm_up
-from planner.cli.stages import KnownOutcomes, Stage, simulate_plan
+from planner.cli.stages import KnownOutcomes, Stage, failed_runs, note_failures, simulate_plan
 from planner.cli.sweep import open_executor
 from planner.cli.whatif_table import print_whatif
 from planner.config.change import ChangeSpec
 from planner.config.change_file import changed_config, load_change
 from planner.config.spec import PlannerConfig
 from planner.errors import EXIT_INCOMPLETE, EXIT_OK, ConfigError, Issue
-from planner.fleet.base import Executor, HostFailure
+from planner.fleet.base import Executor
 from planner.host.simulator import HostSim
 from planner.report.whatif_page import render_whatif
 from planner.results.manifest import build_manifest, scenario_entry
@@ -36,7 +36,6 @@ from planner.workload.build import build_source
 from planner.workload.source import DemandSource
 
 _LOG_COLUMNS = 140
-_SHOWN_FAILURES = 5
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def whatif_command(job: WhatifJob) -> int:
     warm_up(HostSim, plans[0])
     with open_executor(job.executor, job.workers, job.ray_address) as executor:
         stages = _simulate(plans, executor)
-    failures = _failures(stages)
+    failures = [entry for stage in stages for entry, _ in failed_runs(stage)]
     summary = _write(job, config, cases, stages, failures, {item.name or "": item for item in changes})
     _print(job, summary, failures)
     return EXIT_INCOMPLETE if failures else EXIT_OK
@@ -153,23 +152,6 @@ def _simulate(plans: Sequence[Plan], executor: Executor) -> list[Stage]:
     return stages
 
 
-def _failures(stages: Sequence[Stage]) -> list[dict[str, Any]]:
-    found = []
-    for stage in stages:
-        for run in stage.plan.runs:
-            outcome, placed = stage.outcomes[run.problem], stage.plan.placed[run.placed]
-            if isinstance(outcome, HostFailure):
-                found.append(
-                    {
-                        "scenario_id": placed.scenario.id,
-                        "replicate": run.replicate,
-                        "host": placed.hosts[run.host].hardware.name,
-                        "message": outcome.message,
-                    }
-                )
-    return found
-
-
 def _write(
     job: WhatifJob,
     config: PlannerConfig,
@@ -191,6 +173,7 @@ def _write(
     summary = summarize_whatif(tables, scenarios, entries, config, source.independent_replicates())
     timelines: dict[str, pa.Table] = {}
     for case, item in zip(cases, summary["cases"], strict=True):
+        item["recovery"], item["timeline_host"] = [], None
         if case.kind == "lose_hosts" and case.at_tick is not None and case.is_base_fleet:
             ids = (case.base.scenario.id, item["scenario_id"])
             recovery = describe_recovery(stages[0].plan, ids, case.at_tick, config, HostSim)
@@ -225,8 +208,6 @@ def case_entry(case: Case, config: PlannerConfig) -> dict[str, Any]:
         "at_s": None if case.at_tick is None else case.at_tick * config.tick,
         "judged_from_s": case.base.config.warm_up,
         "hosts_affected": config.slo.hosts_affected,
-        "recovery": [],
-        "timeline_host": None,
     }
 
 
@@ -237,8 +218,4 @@ def _print(job: WhatifJob, summary: dict[str, Any], failures: Sequence[dict[str,
         console = Console() if sys.stdout.isatty() else Console(width=_LOG_COLUMNS)
         print_whatif(summary, console)
         console.print(f"Report: {job.target() / REPORT}", markup=False, highlight=False, soft_wrap=True)
-    if failures:
-        note(f"{len(failures)} host runs failed; their rows say why. The first of them:")
-    for failure in failures[:_SHOWN_FAILURES]:
-        where = f"scenario {failure['scenario_id']}, replicate {failure['replicate']}, host {failure['host']}"
-        note(f"  {where}: {failure['message']}")
+    note_failures(failures)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from planner.config.catalog import expand_hypervisor
 from planner.config.spec import PlannerConfig
@@ -130,3 +131,29 @@ def fake_config(**changes):
 def fake_plan(**changes):
     config = fake_config(**changes)
     return SweepPlanner(config, FakeSource()).plan(expand_scenarios(config))
+
+
+def written_config(folder, sweep, **changes):
+    """Write the config of six small hosts for the VMs of `FakeSource` with this `sweep` section; return its path."""
+    values = {
+        "schema_version": 1,
+        "seed": 1,
+        "fleet": {
+            "hosts": [{"name": "esx", "count": 6, "memory": "64 GiB", "cores": 16}],
+            "vms": {"generate": "managed-hosting", "count": 24},
+        },
+        "hypervisor": "esxi-8",
+        "horizon": "1 days",
+        "slo": {"for_more_than": "5 min", "hosts_affected": "20 %"},
+        "sweep": sweep,
+    }
+    path = folder / "fleet.yaml"
+    path.write_text(yaml.safe_dump(values | changes))
+    return path
+
+
+def stand_in(patch, module, folder):
+    """Let a command's module simulate `FakeSource` with `FakeSim`, with a kernel cache of its own."""
+    patch.setattr(module, "HostSim", FakeSim)
+    patch.setattr(module, "build_source", lambda config, base_dir: FakeSource())
+    patch.setenv("NUMBA_CACHE_DIR", str(folder / "cache"))

@@ -3,8 +3,7 @@
 import json
 
 import pytest
-import yaml
-from fake_sim import FailingSim, FakeSim, FakeSource, fake_config
+from fake_sim import FailingSim, FakeSim, FakeSource, fake_config, stand_in, written_config
 
 from planner.analysis.looks import plan_looks
 from planner.cli import sweep as sweep_module
@@ -34,24 +33,8 @@ class Recording(LocalExecutor):
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep_module, "HostSim", FakeSim)
-    monkeypatch.setattr(sweep_module, "build_source", lambda config, base_dir: FakeSource())
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
-    values = {
-        "schema_version": 1,
-        "seed": 1,
-        "fleet": {
-            "hosts": [{"name": "esx", "count": 6, "memory": "64 GiB", "cores": 16}],
-            "vms": {"generate": "managed-hosting", "count": 24},
-        },
-        "hypervisor": "esxi-8",
-        "horizon": "1 days",
-        "slo": SLO,
-        "sweep": SWEEP,
-    }
-    path = tmp_path / "fleet.yaml"
-    path.write_text(yaml.safe_dump(values))
-    return path
+    stand_in(monkeypatch, sweep_module, tmp_path)
+    return written_config(tmp_path, SWEEP, slo=SLO)
 
 
 def searched(**sweep):

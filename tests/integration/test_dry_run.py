@@ -3,34 +3,19 @@
 import json
 
 import pytest
-import yaml
-from fake_sim import FakeSim, FakeSource, fake_config, fake_plan
+from fake_sim import FakeSim, fake_config, fake_plan, stand_in, written_config
 
 from planner.cli import sweep as sweep_module
 from planner.cli.dry_run import SECONDS_PER_VM_TICK, STORED_FACTOR, estimate_run
 from planner.cli.main import main
 
-CONFIG = {
-    "schema_version": 1,
-    "seed": 1,
-    "fleet": {
-        "hosts": [{"name": "esx", "count": 6, "memory": "64 GiB", "cores": 16}],
-        "vms": {"generate": "managed-hosting", "count": 24},
-    },
-    "hypervisor": "esxi-8",
-    "horizon": "1 days",
-    "sweep": {"overcommit_ratio": [1.0, 1.4, 1.8], "placement": ["first-fit", "spread"], "replicates": 4},
-}
+SWEEP = {"overcommit_ratio": [1.0, 1.4, 1.8], "placement": ["first-fit", "spread"], "replicates": 4}
 
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep_module, "HostSim", FakeSim)
-    monkeypatch.setattr(sweep_module, "build_source", lambda config, base_dir: FakeSource())
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
-    path = tmp_path / "fleet.yaml"
-    path.write_text(yaml.safe_dump(CONFIG))
-    return path
+    stand_in(monkeypatch, sweep_module, tmp_path)
+    return written_config(tmp_path, SWEEP)
 
 
 def test_dry_run_counts_and_writes_nothing(config, capsys):

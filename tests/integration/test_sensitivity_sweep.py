@@ -1,8 +1,7 @@
 """`planner sweep --sensitivity` with a stand-in for the host simulation, which only the tail moves."""
 
 import pytest
-import yaml
-from fake_sim import FakeSim, FakeSource
+from fake_sim import stand_in, written_config
 
 from planner.cli import sweep as sweep_module
 from planner.cli.main import main
@@ -14,28 +13,12 @@ from planner.results import read_run
 def runs(tmp_path_factory):
     """Run the sweep with and without a search; return both runs and the folder."""
     folder = tmp_path_factory.mktemp("sensitivity")
-    values = {
-        "schema_version": 1,
-        "seed": 1,
-        "fleet": {
-            "hosts": [{"name": "esx", "count": 6, "memory": "64 GiB", "cores": 16}],
-            "vms": {"generate": "managed-hosting", "count": 24},
-        },
-        "hypervisor": "esxi-8",
-        "horizon": "1 days",
-        "slo": {"for_more_than": "5 min", "hosts_affected": "10 %"},
-        "sweep": {
-            "overcommit_ratio": [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6],
-            "placement": ["first-fit"],
-            "replicates": 12,
-        },
-    }
-    path = folder / "fleet.yaml"
-    path.write_text(yaml.safe_dump(values))
+    slo = {"for_more_than": "5 min", "hosts_affected": "10 %"}
+    ratios = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6]
+    sweep = {"overcommit_ratio": ratios, "placement": ["first-fit"], "replicates": 12}
+    path = written_config(folder, sweep, slo=slo)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweep_module, "HostSim", FakeSim)
-        patch.setattr(sweep_module, "build_source", lambda config, base_dir: FakeSource())
-        patch.setenv("NUMBA_CACHE_DIR", str(folder / "cache"))
+        stand_in(patch, sweep_module, folder)
         found = []
         for name, options in (("plain", []), ("search", ["--adaptive"])):
             words = ["sweep", str(path), "--executor", "local", "--sensitivity", "--out", str(folder / name)]

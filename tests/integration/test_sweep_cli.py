@@ -6,8 +6,7 @@ import subprocess
 import sys
 
 import pytest
-import yaml
-from fake_sim import FailingSim, FakeSim, FakeSource
+from fake_sim import FailingSim, FakeSource, stand_in, written_config
 
 from planner.cli import host as host_module
 from planner.cli import run_sweep as run_sweep_module
@@ -18,28 +17,13 @@ from planner.errors import InvariantError
 from planner.results import read_run
 from planner.sweep.expand import expand_scenarios
 
-CONFIG = {
-    "schema_version": 1,
-    "seed": 1,
-    "fleet": {
-        "hosts": [{"name": "esx", "count": 6, "memory": "64 GiB", "cores": 16}],
-        "vms": {"generate": "managed-hosting", "count": 24},
-    },
-    "hypervisor": "esxi-8",
-    "horizon": "1 days",
-    "slo": {"for_more_than": "5 min", "hosts_affected": "20 %"},
-    "sweep": {"overcommit_ratio": [1.0, 1.4, 1.8], "placement": ["first-fit", "spread"], "replicates": 8},
-}
+SWEEP = {"overcommit_ratio": [1.0, 1.4, 1.8], "placement": ["first-fit", "spread"], "replicates": 8}
 
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep_module, "HostSim", FakeSim)
-    monkeypatch.setattr(sweep_module, "build_source", lambda config, base_dir: FakeSource())
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
-    path = tmp_path / "fleet.yaml"
-    path.write_text(yaml.safe_dump(CONFIG))
-    return path
+    stand_in(monkeypatch, sweep_module, tmp_path)
+    return written_config(tmp_path, SWEEP)
 
 
 def sweep(config, *more):

@@ -4,31 +4,18 @@ import json
 
 import pytest
 import yaml
-from fake_sim import FailingSim, FakeSim, FakeSource
+from fake_sim import FailingSim, stand_in, written_config
 
 from planner.cli import whatif as whatif_module
 from planner.cli.main import main
 
-CONFIG = {
-    "schema_version": 1,
-    "seed": 1,
-    "fleet": {
-        "hosts": [{"name": "esx", "count": 6, "memory": "64 GiB", "cores": 16}],
-        "vms": {"generate": "managed-hosting", "count": 24},
-    },
-    "hypervisor": "esxi-8",
-    "horizon": "1 days",
-    "slo": {"for_more_than": "5 min", "hosts_affected": "20 %"},
-    "sweep": {"overcommit_ratio": [1.2, 1.8], "placement": ["first-fit"], "replicates": 4},
-}
+SWEEP = {"overcommit_ratio": [1.2, 1.8], "placement": ["first-fit"], "replicates": 4}
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(whatif_module, "HostSim", FakeSim)
-    monkeypatch.setattr(whatif_module, "build_source", lambda config, base_dir: FakeSource())
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
-    (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(CONFIG))
+    stand_in(monkeypatch, whatif_module, tmp_path)
+    written_config(tmp_path, SWEEP)
     return tmp_path
 
 
