@@ -1,6 +1,8 @@
 """Exceptions of the planner and the exit code each leads to. Every one pickles (positional arguments only)."""
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 EXIT_OK = 0
@@ -42,6 +44,15 @@ class ConfigError(PlannerError):
         count = f"{len(self.issues)} problem{'s' if len(self.issues) != 1 else ''}"
         head = f"{self.source}: {count}" if self.source else count
         return "\n".join([head, *(f"  {issue}" for issue in self.issues)])
+
+
+@contextmanager
+def naming_source(source: str) -> Iterator[None]:
+    """Say of which file a config error is, where it was found too late for the loader to say so."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(error.issues, error.source or source) from None
 
 
 class InputError(PlannerError):

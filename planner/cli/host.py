@@ -19,7 +19,7 @@ from planner.cli.one_scenario import load_one_scenario
 from planner.cli.progress import note, show_progress
 from planner.cli.run_sweep import warm_up
 from planner.config.spec import PlannerConfig
-from planner.errors import EXIT_OK, InputError
+from planner.errors import EXIT_OK, InputError, naming_source
 from planner.host.problem import HostProblem, HostResult
 from planner.host.simulator import HostSim
 from planner.report.host_page import HostView, render_host_page
@@ -94,7 +94,8 @@ def host_command(job: HostJob) -> int:
     """
     config = load_one_scenario(job.config_path, job.overrides, job.ratio, job.placement)
     check_target(job.target(), HOST_FORMAT)
-    found = _find_host(job, config)
+    with naming_source(str(job.config_path)):
+        found = _find_host(job, config)
     n_pages = int(_pages(found).sum())
     if job.is_exact:
         _check_memory(n_pages, found.problem)

@@ -17,7 +17,7 @@ from planner.cli.summary_table import print_summary
 from planner.config.check import KnownNames
 from planner.config.load import load_config
 from planner.config.spec import PlannerConfig
-from planner.errors import EXIT_INCOMPLETE, EXIT_OK
+from planner.errors import EXIT_INCOMPLETE, EXIT_OK, naming_source
 from planner.fleet.base import Executor
 from planner.fleet.local import LocalExecutor
 from planner.fleet.warm import is_warm
@@ -84,7 +84,8 @@ def sweep_command(options: SweepOptions) -> int:
         overrides.append("sweep.adaptive={}")
         config = load_config(config_path, overrides, _known_names())
     job = SweepJob(config, config_path, tuple(overrides), options.out or Path("reports") / config_path.stem)
-    planner, plan = prepare_sweep(job, build_source(config, config_path.parent))
+    with naming_source(str(config_path)):
+        planner, plan = prepare_sweep(job, build_source(config, config_path.parent))
     if options.is_dry_run:
         _print_dry_run(options, config, plan)
         return EXIT_OK

@@ -22,7 +22,7 @@ from planner.cli.whatif_table import print_whatif
 from planner.config.change import ChangeSpec
 from planner.config.change_file import changed_config, load_change
 from planner.config.spec import PlannerConfig
-from planner.errors import EXIT_INCOMPLETE, EXIT_OK, ConfigError, Issue
+from planner.errors import EXIT_INCOMPLETE, EXIT_OK, ConfigError, Issue, naming_source
 from planner.fleet.base import Executor
 from planner.host.simulator import HostSim
 from planner.report.whatif_page import render_whatif
@@ -75,7 +75,8 @@ def whatif_command(job: WhatifJob) -> int:
     _check_question(config)
     check_target(job.target(), WHATIF_FORMAT)
     changes = _load_changes(job.changes)
-    planner = WhatifPlanner(config, build_source(config, job.config_path.parent))
+    with naming_source(str(job.config_path)):
+        planner = WhatifPlanner(config, build_source(config, job.config_path.parent))
     cases = _make_cases(planner, config, changes, job)
     plans = _plans(planner.base, cases, planner.source)
     count = sum(len(plan.problems) for plan in plans)

@@ -123,6 +123,7 @@ def test_a_base_that_holds_not_all_its_vms_is_refused(folder, capsys):
     printed = capsys.readouterr().err
     assert "the base does not hold its VMs" in printed
     assert "larger --ratio" in printed
+    assert "fleet.yaml: 1 problem" in printed
 
 
 def test_grown_fleets_are_refused_with_the_remedy(folder, capsys):

@@ -81,6 +81,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("lose_hosts: esx-99", 'unknown host "esx-99"'),
+        ("lose_hosts: esx-3", 'did you mean "esx-03"?'),
         ("maintenance: [esx-01, esx-01]", "named twice"),
         ("host_memory: {esxi: +1 GiB}", 'unknown kind of host "esxi"; did you mean "esx"?'),
         ("swap: floppy", 'unknown swap "floppy"'),
