@@ -83,26 +83,32 @@ def _range(found: Mapping[str, Any], base: float) -> list[float]:
 def _ends_table(found: Mapping[str, Any]) -> TableBlock:
     order = [row["assumption"] for row in found["ranking"]]
     ends = sorted(found["ends"], key=lambda end: (order.index(end["assumption"]), end["side"] != "low"))
-    rows = (_row(found["base"]), *(_row(end) for end in ends))
+    rows = (_row(found["base"], found), *(_row(end, found) for end in ends))
     return TableBlock(
         "sensitivity-ends", "Every end of every assumption", _columns(found, "source"), rows, text_columns=4
     )
 
 
 def _pairs_table(found: Mapping[str, Any]) -> TableBlock:
-    rows = tuple(_row(pair, has_source=False) for pair in found["pairs"])
+    rows = tuple(_row(pair, found, has_source=False) for pair in found["pairs"])
     caption = "The strongest assumptions two by two: their worse ends together, their better ends together"
     return TableBlock("sensitivity-pairs", caption, _columns(found), rows, text_columns=3)
 
 
+def _shares(found: Mapping[str, Any]) -> dict[str, str]:
+    """Name the columns of broken hosts: at the answer and at the next ratio, which at the end of a sweep are one."""
+    ratios = {"swap_risk_at_ratio": found["ratio"], "swap_risk_at_next": found["next_ratio"]}
+    at_end = found["ratio"] == found["next_ratio"]
+    return {key: f"broken at {format_ratio(ratio)}" for key, ratio in list(ratios.items())[: 1 if at_end else 2]}
+
+
 def _columns(found: Mapping[str, Any], *more: str) -> tuple[str, ...]:
-    here, following = format_ratio(found["ratio"]), format_ratio(found["next_ratio"])
-    return ("assumption", "end", "value", *more, "largest ratio", f"broken at {here}", f"broken at {following}")
+    return ("assumption", "end", "value", *more, "largest ratio", *_shares(found).values())
 
 
-def _row(end: Mapping[str, Any], has_source: bool = True) -> tuple[Cell, ...]:
+def _row(end: Mapping[str, Any], found: Mapping[str, Any], has_source: bool = True) -> tuple[Cell, ...]:
     ratio = end["overcommit_ratio"]
-    shares = (end["swap_risk_at_ratio"], end["swap_risk_at_next"])
+    shares = (end[key] for key in _shares(found))
     return (
         Cell(end["assumption"]),
         Cell(end["side"]),

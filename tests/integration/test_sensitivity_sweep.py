@@ -81,3 +81,13 @@ def test_where_nothing_moves_there_is_no_empty_chart(runs):
     section = sensitivity_section(still)
     assert not section.figures
     assert len(section.tables[0].rows) == 1 + len(found["ends"])
+
+
+def test_at_the_end_of_the_sweep_the_share_of_broken_hosts_is_one_column(runs):
+    found = runs[1].summary["sensitivity"]
+    apart = sensitivity_section(found | {"ratio": 1.4, "next_ratio": 1.5})
+    same = sensitivity_section(found | {"ratio": 1.6, "next_ratio": 1.6})
+    for shown, names in ((apart, ["broken at 1.4", "broken at 1.5"]), (same, ["broken at 1.6"])):
+        for table in shown.tables:
+            assert [name for name in table.columns if name.startswith("broken")] == names
+            assert all(len(row) == len(table.columns) for row in table.rows)
