@@ -9,6 +9,7 @@ EXIT_OK = 0
 EXIT_BUG = 1
 EXIT_USAGE = 2
 EXIT_INCOMPLETE = 3
+EXIT_INTERRUPTED = 130
 
 
 class Issue(NamedTuple):
@@ -81,6 +82,16 @@ class ReportError(PlannerError):
     def __str__(self) -> str:
         again = f"planner report {shlex.quote(self.run_dir)}"
         return f"{self.run_dir}: all is written but the report, which failed ({self.reason}); try again with: {again}"
+
+
+class StoppedError(PlannerError):
+    """The work ended early because the user asked for it; what was done is stored."""
+
+    exit_code = EXIT_INTERRUPTED
+
+    def __init__(self, message: str = "interrupted") -> None:
+        super().__init__(message)
+        self.message = message
 
 
 class InvariantError(PlannerError):

@@ -9,7 +9,8 @@ from planner.analysis.summarize import summarize_run
 from planner.analysis.wording import format_count
 from planner.cli.progress import note, show_progress
 from planner.config.spec import PlannerConfig
-from planner.fleet.base import Executor, HostFailure, Outcome, SimFactory
+from planner.fleet.base import Executor, SimFactory
+from planner.host.problem import HostFailure, Outcome
 from planner.results.manifest import scenario_entry
 from planner.results.tables import host_table, sorted_runs, vm_table
 from planner.sweep.expand import Scenario

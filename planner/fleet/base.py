@@ -1,27 +1,45 @@
 """What executors have in common: they run host problems and hand each outcome to a sink. No Ray here."""
 
+import math
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from planner.host.problem import HostProblem, HostResult
+from planner.host.problem import HostFailure, HostProblem, HostResult, Outcome
 from planner.workload.source import DemandSource
-
-
-@dataclass(frozen=True)
-class HostFailure:
-    """Why the simulation of one host gave no result, in one line."""
-
-    message: str
-
-
-Outcome = HostResult | HostFailure
 
 Sink = Callable[[int, Outcome], None]
 """Called once per problem, in any order, with its position and what came of it."""
 
 Progress = Callable[[int], None]
 """Called with the number of problems that have just been finished."""
+
+
+PATIENCE_S = 3.0
+"""How long the work at hand may go on after a request to stop. [s]"""
+
+
+class StopRequest:
+    """Whether the work is to end early. Set by a signal handler, read by executors between hosts and batches.
+
+    From the request on an executor starts nothing new. What runs may finish within `PATIENCE_S`, and is stored; what
+    takes longer is given up, and `run_problems` raises `StoppedError`.
+    """
+
+    def __init__(self) -> None:
+        self._until_s = math.inf
+
+    def ask(self, patience_s: float = PATIENCE_S) -> None:
+        """Ask to stop; asked again, the first request counts."""
+        self._until_s = min(self._until_s, time.monotonic() + patience_s)
+
+    def is_asked(self) -> bool:
+        """Whether nothing new is to be started."""
+        return self._until_s < math.inf
+
+    def left_s(self) -> float:
+        """Return how long the work at hand may still take: without a request for ever, in the end 0. [s]."""
+        return max(0.0, self._until_s - time.monotonic())
 
 
 class SimulatesHosts(Protocol):
@@ -36,7 +54,10 @@ SimFactory = Callable[[DemandSource], SimulatesHosts]
 
 
 class Executor(Protocol):
-    """Runs host problems. Which executor, and how many workers it has, never changes an outcome."""
+    """Runs host problems. Which executor, and how many workers it has, never changes an outcome.
+
+    Executors are made with a `StopRequest`, or without one where nobody may stop them.
+    """
 
     def run_problems(
         self,
@@ -65,6 +86,8 @@ class Executor(Protocol):
         ------
         Exception
             Whatever `sim_factory` raised: then no host can be simulated.
+        StoppedError
+            The executor was asked to stop before all was done; the sink has what was.
         """
         ...
 
@@ -78,7 +101,8 @@ def simulate(sim: SimulatesHosts, problem: HostProblem) -> Outcome:
     try:
         return sim.run(problem)
     except Exception as error:  # a host that fails by itself must not take the others with it
-        return HostFailure(f"{type(error).__name__}: {' '.join(str(error).split())}")
+        message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return HostFailure(message, is_final=not isinstance(error, MemoryError))
 
 
 def by_replicate(problems: Sequence[HostProblem]) -> dict[int, list[int]]:

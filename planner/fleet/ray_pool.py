@@ -14,15 +14,24 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
-from planner.errors import InputError
-from planner.fleet.base import HostFailure, Outcome, Progress, SimFactory, SimulatesHosts, Sink, by_replicate, simulate
+from planner.errors import InputError, StoppedError
+from planner.fleet.base import (
+    Progress,
+    SimFactory,
+    SimulatesHosts,
+    Sink,
+    StopRequest,
+    by_replicate,
+    simulate,
+)
 from planner.fleet.batches import MAX_ATTEMPTS, Batch, BatchQueue
-from planner.host.problem import HostProblem
+from planner.host.problem import HostFailure, HostProblem, Outcome
 from planner.workload.source import DemandSource
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 _OBJECT_STORE_BYTES = 1 << 30
 _REACHABLE_WITHIN_S = 10.0
+_STOP_SEEN_WITHIN_S = 0.2
 
 
 class HostWorker:
@@ -51,15 +60,18 @@ class RayExecutor:
         Number of actors; None: one per CPU of the cluster.
     address : str or None
         Cluster to join; None: start Ray on this machine, on the loopback interface only, without a dashboard.
+    stop : StopRequest, optional
+        From its request on no batch is handed out; those that take too long are given up with their actors.
 
     Notes
     -----
     Where Ray already runs in this process (a notebook, a test session) it is used and left running.
     """
 
-    def __init__(self, workers: int | None = None, address: str | None = None) -> None:
+    def __init__(self, workers: int | None = None, address: str | None = None, stop: StopRequest | None = None) -> None:
         self._workers = workers
         self._address = address
+        self._stop = stop or StopRequest()
         self._is_owner = False
         self._actors: _Actors | None = None
         self._cpu_s = 0.0
@@ -91,7 +103,7 @@ class RayExecutor:
         queue = BatchQueue(groups, n_workers)
         if self._actors is None or not self._actors.is_for(sim_factory, source):
             self._actors = _Actors(sim_factory, source)
-        pool = _Pool(queue, problems, self._actors)
+        pool = _Pool(queue, problems, self._actors, self._stop)
         try:
             pool.start(min(n_workers, len(queue)))
             while pool.is_busy():
@@ -100,6 +112,8 @@ class RayExecutor:
                 for position, outcome in outcomes:
                     sink(position, outcome)
                 progress(len(outcomes))
+            if len(queue):
+                raise StoppedError
         finally:
             pool.stop()
 
@@ -135,10 +149,11 @@ class _Actors:
 class _Pool:
     """Which actor is running which batch."""
 
-    def __init__(self, queue: BatchQueue, problems: Sequence[HostProblem], actors: _Actors) -> None:
+    def __init__(self, queue: BatchQueue, problems: Sequence[HostProblem], actors: _Actors, stop: StopRequest) -> None:
         self._queue = queue
         self._problems = problems
         self._actors = actors
+        self._stop = stop
         self._running: dict[Any, tuple[Any, Batch]] = {}
 
     def start(self, n_actors: int) -> None:
@@ -150,7 +165,7 @@ class _Pool:
 
     def wait(self) -> tuple[list[tuple[int, Outcome]], float]:
         """Wait for one batch; return its outcomes (none when it is to be repeated) and the CPU time it took."""
-        (ready,), _ = ray.wait(list(self._running), num_returns=1)
+        ready = self._next_ready()
         actor, batch = self._running.pop(ready)
         try:
             outcomes, cpu_s = ray.get(ready)
@@ -160,7 +175,8 @@ class _Pool:
                 raise InputError("workers", f"cannot start: {_last_line(error)}", hint) from error
             given_up = self._queue.give_back(batch)
             self._give_work(self._actors.take(), None)
-            failure = HostFailure(f"its worker process died {MAX_ATTEMPTS} times: {_first_line(error)}")
+            message = f"its worker process died {MAX_ATTEMPTS} times: {_first_line(error)}"
+            failure = HostFailure(message, is_final=False)
             return [(position, failure) for position in given_up], 0.0
         except RayTaskError as error:
             # Not one host's failure (those are outcomes): the simulation could not be set up at all.
@@ -168,12 +184,20 @@ class _Pool:
         self._give_work(actor, batch.replicate)
         return list(zip(batch.positions, outcomes, strict=True)), cpu_s
 
+    def _next_ready(self) -> Any:
+        while True:
+            ready, _ = ray.wait(list(self._running), num_returns=1, timeout=_STOP_SEEN_WITHIN_S)
+            if ready:
+                return ready[0]
+            if self._stop.left_s() == 0.0:
+                raise StoppedError
+
     def stop(self) -> None:
         for actor, _ in self._running.values():
             ray.kill(actor)
 
     def _give_work(self, actor: Any, last_replicate: int | None) -> None:
-        batch = self._queue.take(last_replicate)
+        batch = None if self._stop.is_asked() else self._queue.take(last_replicate)
         if batch is not None:
             message = [self._problems[position] for position in batch.positions]
             self._running[actor.run_batch.remote(message)] = (actor, batch)

@@ -98,3 +98,22 @@ class HostResult:
     host_row: dict[str, Any]
     vm_rows: dict[str, np.ndarray]
     timeline: np.ndarray | None = field(default=None)
+
+
+@dataclass(frozen=True)
+class HostFailure:
+    """Why the simulation of one host gave no result.
+
+    Attributes
+    ----------
+    message : str
+        In one line.
+    is_final : bool
+        Whether it would fail again: what the simulation itself raised. False where its worker died, or memory ran out.
+    """
+
+    message: str
+    is_final: bool = True
+
+
+Outcome = HostResult | HostFailure

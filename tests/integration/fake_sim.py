@@ -1,6 +1,7 @@
 """A stand-in for the host simulation: every value is a pure function of the problem and the source, and cheap."""
 
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -89,6 +90,15 @@ class FailingSim(FakeSim):
     def run(self, problem, keep_timeline=False, ticked=None):
         if 4 in problem.vm_idx and problem.replicate == 1:
             raise ValueError("frames lost:\n 3 in use, 2 counted")
+        return super().run(problem, keep_timeline)
+
+
+class SlowSim(FakeSim):
+    """Takes 30 s for each host but those of replicate 0."""
+
+    def run(self, problem, keep_timeline=False, ticked=None):
+        if problem.replicate:
+            time.sleep(30)
         return super().run(problem, keep_timeline)
 
 

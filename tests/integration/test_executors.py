@@ -1,13 +1,15 @@
 """Executors: local and Ray give the same tables to the byte, whatever dies on the way."""
 
 import hashlib
+import time
 
 import pytest
-from fake_sim import DeadlySim, DyingSim, FailingSim, FakeSim, fake_plan
+from fake_sim import DeadlySim, DyingSim, FailingSim, FakeSim, SlowSim, fake_plan
 
-from planner.errors import InputError
-from planner.fleet.base import HostFailure
+from planner.errors import InputError, StoppedError
+from planner.fleet.base import StopRequest
 from planner.fleet.local import LocalExecutor
+from planner.host.problem import HostFailure
 from planner.results.store import write_table
 from planner.results.tables import host_table, vm_table
 
@@ -21,8 +23,8 @@ def plan():
 def ray_executor(ray_cluster):
     from planner.fleet.ray_pool import RayExecutor
 
-    def make(workers):
-        return RayExecutor(workers)
+    def make(workers, stop=None):
+        return RayExecutor(workers, stop=stop)
 
     return make
 
@@ -105,3 +107,45 @@ def test_cluster_that_does_not_answer_is_said_at_once(address, monkeypatch):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with pytest.raises(InputError, match=f"--ray-address {address}: nothing answers there"), RayExecutor(1, address):
         pass
+
+
+def stopped_run(executor, stop, plan, sim_factory, after=1):
+    """Ask to stop as soon as `after` outcomes are in; return them, and the seconds from the request to the end."""
+    found, asked_s = {}, []
+
+    def sink(position, outcome):
+        found[position] = outcome
+        if len(found) == after:
+            stop.ask(patience_s=1.0)
+            asked_s.append(time.monotonic())
+
+    with pytest.raises(StoppedError):
+        executor.run_problems(plan.problems, sim_factory, plan.source, sink, lambda count: None)
+    return found, time.monotonic() - asked_s[0]
+
+
+def test_local_executor_stops_after_the_host_at_hand(plan):
+    stop = StopRequest()
+    found, _ = stopped_run(LocalExecutor(stop), stop, plan, FakeSim, after=5)
+    assert len(found) == 5
+
+
+def test_ray_finishes_and_hands_over_the_batches_at_hand(plan, ray_executor):
+    stop = StopRequest()
+    with ray_executor(2, stop) as executor:
+        found, _ = stopped_run(executor, stop, plan, FakeSim)
+        # One batch brought the request, the other one was running; nothing was begun after that.
+        largest = -(-len(plan.problems) // 12)
+        assert largest <= len(found) <= 3 * largest < len(plan.problems)
+        sim = FakeSim(plan.source)
+        assert all(outcome.host_row == sim.run(plan.problems[at]).host_row for at, outcome in found.items())
+
+
+def test_ray_gives_up_batches_that_take_too_long(plan, ray_executor):
+    """SlowSim is quick at replicate 0 and takes 30 s at any other."""
+    stop = StopRequest()
+    with ray_executor(2, stop) as executor:
+        found, took_s = stopped_run(executor, stop, plan, SlowSim)
+    assert found
+    assert {plan.problems[position].replicate for position in found} == {0}
+    assert took_s < 2.5
