@@ -19,7 +19,7 @@ from planner.host.problem import HostProblem, HostResult
 from planner.host.reference_stream import HOST_STREAM
 from planner.host.results import build_out, host_row, judged_run, slowdown_edges, timeline_bytes, vm_rows
 from planner.host.touches import CalmTicks, TouchLaw, TouchStore, TouchStream
-from planner.host.translation import build_translation_table
+from planner.host.translation_store import load_or_measure
 from planner.kernels.account import Costs, Out, fill_calm
 from planner.kernels.host_loop import simulate_ticks
 from planner.kernels.overhead import OverheadTable
@@ -207,6 +207,6 @@ def _load_of(workload: WorkloadSpec) -> _Load:
 
 @lru_cache(16)
 def translation_table(cpu: str, tail: str, page_tables: PageTableSpec = FOUR_LEVELS) -> OverheadTable:
-    """Return what translation costs on `cpu` under the popularity law of `tail`, measured once per process."""
+    """Return what translation costs on `cpu` under the popularity law of `tail`, measured once per installation."""
     levels = HOST_STREAM._replace(guest_levels=page_tables.guest_levels, host_levels=page_tables.host_levels)
-    return build_translation_table(load_cpu(cpu), load_law(tail).alpha, seed=0, assumptions=levels).arrays
+    return load_or_measure(load_cpu(cpu), load_law(tail).alpha, levels)
