@@ -8,6 +8,7 @@ Kernels cannot assign to fields, so fields are loaded as invariant: the compiler
 the arrays, as it does with values. docs/decisions/0008 has the alternatives and the measurements.
 """
 
+import hashlib
 from typing import Any, TypeVar
 
 import numpy as np
@@ -37,7 +38,10 @@ class Bundle(types.Type):
 
     def __init__(self, class_name: str, fields: tuple[tuple[str, types.Type], ...]) -> None:
         self.fields = fields
-        super().__init__(f"Bundle({class_name}, {', '.join(f'{name}: {field}' for name, field in fields)})")
+        # The name of a type is part of the name of every function that takes it: a stack spelled out has thousands of
+        # letters. Types of one name are one type, so the fields go into the name all the same.
+        spelled = ", ".join(f"{name}: {field}" for name, field in fields)
+        super().__init__(f"{class_name}.{hashlib.sha256(spelled.encode()).hexdigest()[:16]}")
 
     def index(self, name: str) -> int:
         """Return the place of a field, -1 if there is none of this name."""

@@ -93,4 +93,4 @@ def test_a_constant_and_a_variable_share_one_compiled_kernel():
     outer = make_outer()
     add_both(outer)
     add_row(outer, int(outer.line[0]) % 2)
-    assert {str(signature[1]) for signature in add_row.signatures} == {"int64"}
+    assert {str(signature[1]) for signature in add_row.part.signatures} == {"int64"}
