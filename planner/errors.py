@@ -94,6 +94,12 @@ class StoppedError(PlannerError):
         self.message = message
 
 
+class LostError(StoppedError):
+    """The work ended early because the workers were lost for good; what was done is stored."""
+
+    exit_code = EXIT_INCOMPLETE
+
+
 class InvariantError(PlannerError):
     """The simulator broke one of its own rules: our bug. Carries what is needed to replay the case."""
 

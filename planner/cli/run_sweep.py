@@ -18,7 +18,8 @@ from planner.cli.stages import KnownOutcomes, Stage, failed_runs, simulate_plan,
 from planner.cli.timelines import choose_hosts, simulate_timelines
 from planner.config.spec import PlannerConfig
 from planner.fleet.base import Executor, SimFactory
-from planner.fleet.warm import is_warm, warm_kernels
+from planner.fleet.warm import warm_kernels
+from planner.kernel_cache import is_warm
 from planner.report.page import render_report
 from planner.results import RunContents, check_target, write_run
 from planner.results.manifest import build_manifest

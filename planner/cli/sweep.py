@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from planner.cli.dry_run import dry_run_as_dict, estimate_run, print_dry_run
+from planner.cli.progress import note
 from planner.cli.run_sweep import SweepJob, SweepResult, prepare_sweep, run_sweep, warm_up
 from planner.cli.stages import note_failures
 from planner.cli.summary_table import print_summary
@@ -20,8 +21,8 @@ from planner.config.spec import PlannerConfig
 from planner.errors import EXIT_INCOMPLETE, EXIT_OK, naming_source
 from planner.fleet.base import Executor
 from planner.fleet.local import LocalExecutor
-from planner.fleet.warm import is_warm
 from planner.host.simulator import HostSim
+from planner.kernel_cache import is_warm
 from planner.placement import strategy_names
 from planner.results.store import REPORT
 from planner.sweep.plan import Plan, take_runs
@@ -104,7 +105,7 @@ def open_executor(kind: str, workers: int | None, ray_address: str | None) -> It
         return
     from planner.fleet.ray_pool import RayExecutor
 
-    with RayExecutor(workers, ray_address) as executor:
+    with RayExecutor(workers, ray_address, say=note) as executor:
         yield executor
 
 

@@ -1,91 +1,73 @@
-"""Run host problems on a pool of Ray actors: on this machine by default, or on a cluster that is joined.
+"""Run host problems on Ray: on this machine by default, or on a cluster that is joined.
 
-One message goes out and one comes back per batch of hosts; the source of demand goes into the object store once. Each
-actor has one batch in flight, so when it dies it is known which batch to repeat. The driver holds results only as long
-as the sink needs to take them.
+Ray runs in a process of its own (`planner.fleet.driver`). Outcomes come back as they are found, so when that process is
+lost, with Ray's head or without, only what was running then is simulated again.
 """
 
-import os
-import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
-import ray
-from ray.exceptions import RayActorError, RayTaskError
-
-from planner.errors import InputError, StoppedError
-from planner.fleet.base import (
-    Progress,
-    SimFactory,
-    SimulatesHosts,
-    Sink,
-    StopRequest,
-    by_replicate,
-    simulate,
-)
-from planner.fleet.batches import MAX_ATTEMPTS, Batch, BatchQueue
-from planner.host.problem import HostFailure, HostProblem, Outcome
+from planner.errors import InputError, LostError, StoppedError
+from planner.fleet.base import Progress, SimFactory, Sink, StopRequest, by_replicate
+from planner.fleet.channel import Done, Failed, Finished, Hold, Lost, Run, Say, Started, Stop, unpack_outcomes
+from planner.fleet.driver_process import DriverProcess
+from planner.fleet.join import check_reachable
+from planner.host.problem import HostProblem
 from planner.workload.source import DemandSource
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
-_OBJECT_STORE_BYTES = 1 << 30
-_REACHABLE_WITHIN_S = 10.0
-_STOP_SEEN_WITHIN_S = 0.2
-
-
-class HostWorker:
-    """Holds one simulation and runs batches of host problems on it, from start to end of each host."""
-
-    def __init__(self, sim_factory: SimFactory, source: DemandSource) -> None:
-        self._sim_factory = sim_factory
-        self._source = source
-        self._sim: SimulatesHosts | None = None
-
-    def run_batch(self, problems: list[HostProblem]) -> tuple[list[Outcome], float]:
-        """Return the outcome of each problem, in order, and the CPU time spent. [s]."""
-        started_s = time.process_time()
-        if self._sim is None:
-            self._sim = self._sim_factory(self._source)
-        outcomes = [simulate(self._sim, problem) for problem in problems]
-        return outcomes, time.process_time() - started_s
+_LOOKS_EVERY_S = 0.2
+_SILENT_FOR_S = 300.0
+_MOST_LOSSES = 3
+"""Times that Ray may be lost without a host done in between, before the sweep ends."""
+_BACK_WITHIN_S = 60.0
+_TRIES_EVERY_S = 2.0
 
 
 class RayExecutor:
-    """A pool of actors. Use as a context manager: leaving it stops the Ray that it started.
+    """Workers on Ray. Use as a context manager: leaving it ends the Ray that it started.
 
     Parameters
     ----------
     workers : int or None
-        Number of actors; None: one per CPU of the cluster.
+        Number of workers; None: one per CPU of the cluster.
     address : str or None
         Cluster to join; None: start Ray on this machine, on the loopback interface only, without a dashboard.
     stop : StopRequest, optional
         From its request on no batch is handed out; those that take too long are given up with their actors.
+    say : callable, optional
+        Takes a line for the user: what was lost and is done again, what is waited for.
 
     Notes
     -----
-    Where Ray already runs in this process (a notebook, a test session) it is used and left running.
+    Entering it returns at once: Ray starts while the caller prepares what it is to run.
     """
 
-    def __init__(self, workers: int | None = None, address: str | None = None, stop: StopRequest | None = None) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        address: str | None = None,
+        stop: StopRequest | None = None,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self._workers = workers
         self._address = address
         self._stop = stop or StopRequest()
-        self._is_owner = False
-        self._actors: _Actors | None = None
+        self._say = say
+        self._driver: DriverProcess | None = None
+        self._held: tuple[SimFactory, DemandSource] | None = None
+        self._is_started = False
         self._cpu_s = 0.0
 
     def __enter__(self) -> "RayExecutor":
-        if not ray.is_initialized():
-            self._is_owner = True
-            _start(self._workers, self._address)
+        if self._address is not None:
+            check_reachable(self._address)
+        self._driver = DriverProcess(self._workers, self._address)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._actors = None
-        if self._is_owner:
-            ray.shutdown()
+        self._end_driver()
 
     def run_problems(
         self,
@@ -95,156 +77,160 @@ class RayExecutor:
         sink: Sink,
         progress: Progress,
     ) -> None:
-        """Run every problem; see `planner.fleet.base.Executor`."""
-        groups = by_replicate(problems)
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        n_cpus = max(1, int(resources.get("CPU", 1)))
-        n_workers = min(self._workers or n_cpus, n_cpus)
-        queue = BatchQueue(groups, n_workers)
-        if self._actors is None or not self._actors.is_for(sim_factory, source):
-            self._actors = _Actors(sim_factory, source)
-        pool = _Pool(queue, problems, self._actors, self._stop)
-        try:
-            pool.start(min(n_workers, len(queue)))
-            while pool.is_busy():
-                outcomes, cpu_s = pool.wait()
-                self._cpu_s += cpu_s
-                for position, outcome in outcomes:
-                    sink(position, outcome)
-                progress(len(outcomes))
-            if len(queue):
-                raise StoppedError
-        finally:
-            pool.stop()
+        """Run every problem; see `planner.fleet.base.Executor`.
+
+        Raises
+        ------
+        LostError
+            Ray was lost, and could not be started or joined again.
+        """
+        order = [position for group in by_replicate(problems).values() for position in group]
+        work = _Work(problems, order, sink, progress)
+        n_losses = 0
+        while work.left:
+            n_left = len(work.left)
+            try:
+                self._run(work, sim_factory, source)
+            except _DriverLostError as lost:
+                n_losses = n_losses + 1 if len(work.left) == n_left else 1
+                self._end_driver()
+                work.has_losses = True
+                if n_losses > _MOST_LOSSES:
+                    raise self._lost(lost.reason, work) from lost
+                self._restart(lost.reason, work)
 
     def worker_cpu_s(self) -> float:
         """Return the CPU time spent on problems so far, over all workers. [s]."""
         return self._cpu_s
 
+    def driver_pid(self) -> int | None:
+        """Return the number of the process that runs Ray; None where there is none."""
+        return None if self._driver is None else self._driver.pid
 
-class _Actors:
-    """Actors of one simulation; idle ones are kept, with the demand they have drawn, for the next stage of a sweep."""
-
-    def __init__(self, sim_factory: SimFactory, source: DemandSource) -> None:
-        self._made_for = (sim_factory, source)
-        self._source_ref = ray.put(source)
-        self._idle: list[Any] = []
-
-    def is_for(self, sim_factory: SimFactory, source: DemandSource) -> bool:
-        """Whether these actors hold that very simulation and source."""
-        return self._made_for[0] is sim_factory and self._made_for[1] is source
-
-    def take(self) -> Any:
-        """Return an idle actor, or a new one."""
-        if self._idle:
-            return self._idle.pop()
-        actor_class = ray.remote(HostWorker).options(num_cpus=1, max_restarts=0)
-        return actor_class.remote(self._made_for[0], self._source_ref)
-
-    def give_back(self, actor: Any) -> None:
-        """Keep an actor that has nothing to do."""
-        self._idle.append(actor)
-
-
-class _Pool:
-    """Which actor is running which batch."""
-
-    def __init__(self, queue: BatchQueue, problems: Sequence[HostProblem], actors: _Actors, stop: StopRequest) -> None:
-        self._queue = queue
-        self._problems = problems
-        self._actors = actors
-        self._stop = stop
-        self._running: dict[Any, tuple[Any, Batch]] = {}
-
-    def start(self, n_actors: int) -> None:
-        for _ in range(n_actors):
-            self._give_work(self._actors.take(), None)
-
-    def is_busy(self) -> bool:
-        return bool(self._running)
-
-    def wait(self) -> tuple[list[tuple[int, Outcome]], float]:
-        """Wait for one batch; return its outcomes (none when it is to be repeated) and the CPU time it took."""
-        ready = self._next_ready()
-        actor, batch = self._running.pop(ready)
+    def _run(self, work: "_Work", sim_factory: SimFactory, source: DemandSource) -> None:
+        """Run what is left with the driver at hand."""
+        assert self._driver is not None  # entered, and started again after each loss
+        driver = self._driver
         try:
-            outcomes, cpu_s = ray.get(ready)
-        except RayActorError as error:
-            if getattr(error, "actor_init_failed", False):
-                hint = "install the same version of planner on every machine of the cluster"
-                raise InputError("workers", f"cannot start: {_last_line(error)}", hint) from error
-            given_up = self._queue.give_back(batch)
-            self._give_work(self._actors.take(), None)
-            message = f"its worker process died {MAX_ATTEMPTS} times: {_first_line(error)}"
-            failure = HostFailure(message, is_final=False)
-            return [(position, failure) for position in given_up], 0.0
-        except RayTaskError as error:
-            # Not one host's failure (those are outcomes): the simulation could not be set up at all.
-            raise error.cause or error from None
-        self._give_work(actor, batch.replicate)
-        return list(zip(batch.positions, outcomes, strict=True)), cpu_s
+            if self._held is None or self._held[0] is not sim_factory or self._held[1] is not source:
+                driver.channel.send(Hold(sim_factory, source))
+                self._held = (sim_factory, source)
+            work.begin()
+            driver.channel.send(Run([work.problems[position] for position in work.sent]))
+            self._follow(driver, work)
+        except EOFError as error:
+            raise _DriverLostError("its driver ended") from error
+        except OSError as error:  # it closed its end: what it had to say before may still be there
+            self._hear_out(driver, work)
+            raise _DriverLostError("its driver ended") from error
 
-    def _next_ready(self) -> Any:
+    def _follow(self, driver: DriverProcess, work: "_Work") -> None:
+        is_asked, heard_s = False, time.monotonic()
         while True:
-            ready, _ = ray.wait(list(self._running), num_returns=1, timeout=_STOP_SEEN_WITHIN_S)
-            if ready:
-                return ready[0]
+            if self._stop.is_asked() and not is_asked:
+                is_asked = True
+                driver.channel.send(Stop())
             if self._stop.left_s() == 0.0:
                 raise StoppedError
+            if not driver.channel.has_message(min(_LOOKS_EVERY_S, self._stop.left_s())):
+                if time.monotonic() - heard_s > _SILENT_FOR_S:
+                    raise _DriverLostError(f"nothing was heard of it for {_SILENT_FOR_S:.0f} s")
+                continue
+            heard_s = time.monotonic()
+            if self._take(driver.channel.receive(), work):
+                if work.left:
+                    raise StoppedError
+                return
 
-    def stop(self) -> None:
-        for actor, _ in self._running.values():
-            ray.kill(actor)
+    def _hear_out(self, driver: DriverProcess, work: "_Work") -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                self._take(driver.channel.receive(), work)
 
-    def _give_work(self, actor: Any, last_replicate: int | None) -> None:
-        batch = None if self._stop.is_asked() else self._queue.take(last_replicate)
-        if batch is not None:
-            message = [self._problems[position] for position in batch.positions]
-            self._running[actor.run_batch.remote(message)] = (actor, batch)
-        else:
-            self._actors.give_back(actor)
+    def _take(self, message: Any, work: "_Work") -> bool:
+        """Take a message in; return whether the run is finished."""
+        if isinstance(message, Done):
+            self._cpu_s += message.cpu_s
+            work.take(message)
+        elif isinstance(message, Say):
+            self._say(message.text)
+        elif isinstance(message, Started):
+            self._is_started = True
+        elif isinstance(message, Failed):
+            if work.has_losses and not self._is_started:
+                raise _DriverLostError(str(message.error))
+            raise message.error
+        elif isinstance(message, Lost):
+            raise _DriverLostError(message.reason)
+        return isinstance(message, Finished)
+
+    def _restart(self, reason: str, work: "_Work") -> None:
+        """Start Ray, or join the cluster, again; a cluster's head may need a minute to come back."""
+        if self._stop.is_asked():
+            raise StoppedError
+        again = "starting it again" if self._address is None else "joining it again"
+        self._say(f"{self._name()} was lost ({reason}); {again}. {work.n_done} of {work.n_all} hosts are done")
+        until_s = time.monotonic() + _BACK_WITHIN_S
+        while self._address is not None:
+            try:
+                check_reachable(self._address)
+                break
+            except InputError as error:
+                if time.monotonic() > until_s:
+                    raise self._lost(reason, work) from error
+                time.sleep(min(_TRIES_EVERY_S, self._stop.left_s()))
+                if self._stop.is_asked():
+                    raise StoppedError from error
+        self._driver = DriverProcess(self._workers, self._address)
+
+    def _lost(self, reason: str, work: "_Work") -> LostError:
+        done = f"{work.n_done} of {work.n_all} hosts of this stage are done"
+        return LostError(f"{self._name()} was lost for good ({reason}); {done}")
+
+    def _name(self) -> str:
+        return "Ray" if self._address is None else f"the Ray cluster at {self._address}"
+
+    def _end_driver(self) -> None:
+        if self._driver is not None:
+            self._driver.close()
+        self._driver, self._held, self._is_started = None, None, False
 
 
-def _start(workers: int | None, address: str | None) -> None:
-    """Start Ray on this machine, or join a cluster; quiet either way.
+class _Work:
+    """The problems of a stage, and which of them have no outcome yet."""
 
-    A Ray of our own binds to the loopback interface where `RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0` was set before Ray was
-    imported (`planner.cli.environment` does so); its workers inherit the environment of this process.
-    """
-    quiet: Mapping[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
-    if address is None:
-        ray.init(
-            address="local",
-            num_cpus=workers or len(os.sched_getaffinity(0)),
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            **quiet,
-        )
-        return
-    _check_reachable(address)
-    try:
-        ray.init(address=address, runtime_env={"env_vars": ONE_THREAD}, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        hint = "check that the cluster runs and that its address is host:port"
-        raise InputError(f"--ray-address {address}", f"cannot join: {_first_line(error)}", hint) from error
+    def __init__(self, problems: Sequence[HostProblem], order: list[int], sink: Sink, progress: Progress) -> None:
+        self.problems = problems
+        self.left = dict.fromkeys(order)
+        self.sent: list[int] = []
+        self.has_losses = False
+        self._sink = sink
+        self._progress = progress
 
+    @property
+    def n_all(self) -> int:
+        return len(self.problems)
 
-def _check_reachable(address: str) -> None:
-    """Refuse an address where nothing listens: Ray itself would try for minutes. Names like "auto" are left to Ray."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=_REACHABLE_WITHIN_S).close()
-    except (OSError, OverflowError) as error:
-        hint = "check that the cluster runs and that its address is host:port"
-        raise InputError(f"--ray-address {address}", f"nothing answers there ({error})", hint) from error
+    @property
+    def n_done(self) -> int:
+        return len(self.problems) - len(self.left)
+
+    def begin(self) -> None:
+        """Send what is left; positions that come back count in it."""
+        self.sent = list(self.left)
+
+    def take(self, done: Done) -> None:
+        """Pass outcomes on, each once."""
+        for at, outcome in zip(done.positions, unpack_outcomes(done.outcomes), strict=True):
+            position = self.sent[at]
+            del self.left[position]
+            self._sink(position, outcome)
+        self._progress(len(done.positions))
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+class _DriverLostError(Exception):
+    """The process that runs Ray, or Ray, is gone."""
 
-
-def _last_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[-1]
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

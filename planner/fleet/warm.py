@@ -1,22 +1,15 @@
-"""Compile the simulation kernels once, before workers start: otherwise every worker would compile them for itself.
+"""Compile the simulation kernels once per machine: no worker compiles what another one is compiling."""
 
-numba keeps compiled kernels on disk, in the folder that NUMBA_CACHE_DIR names. A marker file there
-says that it was done, so that the user is told of the wait only when there is one.
-"""
-
-import os
 import pickle
-from pathlib import Path
+from contextlib import nullcontext
 
-from planner.fleet.base import SimFactory
-from planner.host.problem import HostProblem
+from planner.fleet.base import SimFactory, SimulatesHosts, simulate
+from planner.host.problem import HostProblem, HostResult, Outcome
+from planner.kernel_cache import compiling_alone, forget_kernels, is_warm, mark_warm
 from planner.workload.source import DemandSource
 
-
-def is_warm() -> bool:
-    """Whether kernels as they are now have been compiled into the cache folder."""
-    marker = _marker()
-    return marker is not None and marker.exists()
+_UNREADABLE = (EOFError, pickle.UnpicklingError, UnicodeDecodeError)
+"""What numba raises on files of its cache that were cut off or damaged, as a full or failing disk leaves them."""
 
 
 def warm_kernels(sim_factory: SimFactory, source: DemandSource, problem: HostProblem) -> None:
@@ -27,15 +20,35 @@ def warm_kernels(sim_factory: SimFactory, source: DemandSource, problem: HostPro
     Kernels are compiled for the layout of arrays that workers see (read-only, as they come out of the object store)
     and for the one of this process. A simulation that fails here fails again in the sweep, and is reported there.
     """
-    for seen in (_as_in_worker(source), source):
-        try:
-            sim_factory(seen).run(problem)
-        except Exception:  # reported as a failed row by the sweep itself, which must go on
+    with compiling_alone():
+        if is_warm():
             return
-    marker = _marker()
-    if marker is not None:
-        marker.parent.mkdir(parents=True, exist_ok=True)
-        marker.touch()
+        for seen in (_as_in_worker(source), source):
+            try:
+                _run(sim_factory(seen), problem)
+            except Exception:  # reported as a failed row by the sweep itself, which must go on
+                return
+        mark_warm()
+
+
+def simulate_first(sim: SimulatesHosts, problem: HostProblem) -> Outcome:
+    """Simulate the first host of a worker: kernels are loaded, or compiled by one process of the machine at a time."""
+    with nullcontext() if is_warm(is_worker=True) else compiling_alone():
+        try:
+            outcome: Outcome = _run(sim, problem)
+        except Exception:  # once more, where it becomes this host's failure
+            return simulate(sim, problem)
+        mark_warm(is_worker=True)
+        return outcome
+
+
+def _run(sim: SimulatesHosts, problem: HostProblem) -> HostResult:
+    """Simulate a host; compile anew what is in the cache but cannot be read."""
+    try:
+        return sim.run(problem)
+    except _UNREADABLE:
+        forget_kernels()
+        return sim.run(problem)
 
 
 def _as_in_worker(source: DemandSource) -> DemandSource:
@@ -44,9 +57,3 @@ def _as_in_worker(source: DemandSource) -> DemandSource:
     text = pickle.dumps(source, protocol=5, buffer_callback=buffers.append)
     copy: DemandSource = pickle.loads(text, buffers=[bytes(buffer.raw()) for buffer in buffers])
     return copy
-
-
-def _marker() -> Path | None:
-    # The folder belongs to one state of the kernels (planner.cli.environment); where the user chose it, so does he.
-    folder = os.environ.get("NUMBA_CACHE_DIR")
-    return Path(folder) / "compiled" if folder else None

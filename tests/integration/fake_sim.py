@@ -143,6 +143,19 @@ def fake_plan(**changes):
     return SweepPlanner(config, FakeSource()).plan(expand_scenarios(config))
 
 
+def outcomes_of(executor, plan, sim_factory, progress=lambda count: None):
+    """Run a plan's problems; return what came of each as plain values, in order. Each must come exactly once."""
+    found = {}
+
+    def sink(position, outcome):
+        assert position not in found
+        found[position] = outcome
+
+    executor.run_problems(plan.problems, sim_factory, plan.source, sink, progress)
+    results = [found[position] for position in range(len(plan.problems))]
+    return [(item.host_row, {name: list(column) for name, column in item.vm_rows.items()}) for item in results]
+
+
 def written_config(folder, sweep, **changes):
     """Write the config of six small hosts for the VMs of `FakeSource` with this `sweep` section; return its path."""
     values = {

@@ -24,6 +24,7 @@ class Recording(LocalExecutor):
     """Keeps every problem that it is given."""
 
     def __init__(self):
+        super().__init__()
         self.problems = []
 
     def run_problems(self, problems, sim_factory, source, sink, progress):
@@ -147,7 +148,8 @@ def test_option_is_the_same_as_the_config_key(config, capsys):
 
 def test_bytes_do_not_depend_on_the_workers(config, ray_cluster):
     tables = []
-    for executor in (["--executor", "local"], ["--workers", "1"], ["--workers", "2"]):
+    joined = ["--ray-address", ray_cluster, "--workers"]
+    for executor in (["--executor", "local"], [*joined, "1"], [*joined, "2"]):
         out = config.parent / "run"
         assert main(["sweep", str(config), *executor, "--out", str(out)]) == 0
         names = ("hosts.parquet", "vms.parquet", "summary.json", "report.html")

@@ -24,7 +24,7 @@ def ray_executor(ray_cluster):
     from planner.fleet.ray_pool import RayExecutor
 
     def make(workers, stop=None):
-        return RayExecutor(workers, stop=stop)
+        return RayExecutor(workers, ray_cluster, stop)
 
     return make
 
@@ -71,7 +71,7 @@ def test_host_that_always_kills_its_worker_fails_alone(plan, ray_executor):
     deadly = [4 in problem.vm_idx and problem.replicate == 1 for problem in plan.problems]
     assert any(deadly)
     assert [isinstance(outcome, HostFailure) for outcome in outcomes] == deadly
-    assert "its worker process died 3 times" in outcomes[deadly.index(True)].message
+    assert "its worker was lost 4 times" in outcomes[deadly.index(True)].message
 
 
 def test_failing_host_is_a_row_and_the_others_go_on(plan):
@@ -98,14 +98,18 @@ def refuse(source):
     raise InputError("fleet", "is gone")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:99999"])
-def test_cluster_that_does_not_answer_is_said_at_once(address, monkeypatch):
-    import ray
-
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:9", "nothing answers there"),
+        ("127.0.0.1:99999", "nothing answers there"),
+        ("ray://127.0.0.1:9", "is an address for Ray's remote client, which planner does not use"),
+    ],
+)
+def test_cluster_that_cannot_be_joined_is_said_at_once(address, said):
     from planner.fleet.ray_pool import RayExecutor
 
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    with pytest.raises(InputError, match=f"--ray-address {address}: nothing answers there"), RayExecutor(1, address):
+    with pytest.raises(InputError, match=f"--ray-address {address}: {said}"), RayExecutor(1, address):
         pass
 
 
@@ -134,9 +138,8 @@ def test_ray_finishes_and_hands_over_the_batches_at_hand(plan, ray_executor):
     stop = StopRequest()
     with ray_executor(2, stop) as executor:
         found, _ = stopped_run(executor, stop, plan, FakeSim)
-        # One batch brought the request, the other one was running; nothing was begun after that.
-        largest = -(-len(plan.problems) // 12)
-        assert largest <= len(found) <= 3 * largest < len(plan.problems)
+        # Hosts go out one by one until it is known how long they take: nothing was begun after the request.
+        assert 1 <= len(found) < len(plan.problems)
         sim = FakeSim(plan.source)
         assert all(outcome.host_row == sim.run(plan.problems[at]).host_row for at, outcome in found.items())
 

@@ -14,6 +14,7 @@ class CountingExecutor(LocalExecutor):
     """Counts what it is given."""
 
     def __init__(self):
+        super().__init__()
         self.counts = []
 
     def run_problems(self, problems, sim_factory, source, sink, progress):

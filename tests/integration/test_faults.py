@@ -1,0 +1,128 @@
+"""What dies on the way, and what the sweep makes of it: the tables of an undisturbed run, or one clear message."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from fake_sim import FakeSim, fake_plan, outcomes_of
+from processes import children, descendants, name_of
+
+from planner.errors import LostError
+from planner.fleet import ray_pool
+from planner.fleet.local import LocalExecutor
+from planner.fleet.ray_pool import RayExecutor
+
+
+class HostsOfATenth(FakeSim):
+    """Takes a tenth of a second for each host, so that there is time to kill something."""
+
+    def run(self, problem, keep_timeline=False, ticked=None):
+        time.sleep(0.1)
+        return super().run(problem, keep_timeline)
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return fake_plan()
+
+
+@pytest.fixture(scope="module")
+def expected(plan):
+    return outcomes_of(LocalExecutor(), plan, FakeSim)
+
+
+@pytest.fixture
+def here(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+
+
+def run_and_kill(executor, plan, name, times=1):
+    """Kill the processes of that name below the driver whenever five more hosts are done; return the outcomes."""
+    killed, steps = [], []
+
+    def kill(count):
+        steps.append(count)
+        if len(killed) < times and sum(steps) >= 5 * (len(killed) + 1):
+            victims = [executor.driver_pid()] if name == "driver" else of_name(executor.driver_pid(), name)
+            assert victims
+            os.kill(victims[0], signal.SIGKILL)
+            killed.append(victims[0])
+
+    outcomes = outcomes_of(executor, plan, HostsOfATenth, kill)
+    assert len(killed) == times
+    return outcomes
+
+
+def of_name(root, name):
+    return [pid for pid in descendants(root) if name in name_of(pid)]
+
+
+SLOW = pytest.mark.slow
+CORE_LOST = "Ray was lost (one of its processes ended); starting it again."
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ray::HostWorker", "a worker was lost (its process ended"),
+        pytest.param("raylet", CORE_LOST, marks=SLOW),
+        pytest.param("gcs_server", CORE_LOST, marks=SLOW),
+        ("driver", "Ray was lost (its driver ended); starting it again."),
+    ],
+)
+def test_whatever_is_killed_the_outcomes_are_the_same(plan, expected, here, capfd, name, said):
+    lines = []
+    with RayExecutor(2, say=lines.append) as executor:
+        assert run_and_kill(executor, plan, name) == expected
+        first = executor.driver_pid()
+    assert lines[0].startswith(said)
+    assert len(lines) == 1
+    assert capfd.readouterr() == ("", "")
+    assert not children(first)
+
+
+def test_ray_that_is_lost_again_and_again_ends_the_sweep(plan, here, monkeypatch):
+    """Every driver is killed before any host is done."""
+    start = ray_pool.DriverProcess
+
+    def start_and_kill(*args):
+        driver = start(*args)
+        os.kill(driver.pid, signal.SIGKILL)
+        return driver
+
+    monkeypatch.setattr(ray_pool, "DriverProcess", start_and_kill)
+    with RayExecutor(2) as executor, pytest.raises(LostError, match="Ray was lost for good") as caught:
+        outcomes_of(executor, plan, FakeSim)
+    assert "0 of 72 hosts" in str(caught.value)
+    assert caught.value.exit_code == 3
+
+
+def test_nothing_is_left_behind_when_the_parent_is_killed(tmp_path, here):
+    """Ray, its folder and its workers go when the planner goes, however it goes."""
+    import subprocess
+    import sys
+
+    program = (
+        "import time\n"
+        "from planner.fleet.ray_pool import RayExecutor\n"
+        "with RayExecutor(1) as executor:\n"
+        "    print(executor.driver_pid(), flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment) as parent:
+        driver = int(parent.stdout.readline())
+        wait_until(lambda: of_name(driver, "raylet"), 60)
+        family = [driver, *descendants(driver)]
+        parent.kill()
+    wait_until(lambda: not any(name_of(pid) for pid in family), 20)
+    assert not list(tmp_path.iterdir())
+
+
+def wait_until(is_so, within_s):
+    until_s = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < until_s
+        time.sleep(0.1)
