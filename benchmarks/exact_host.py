@@ -1,6 +1,7 @@
 """A host simulated with every 4 KiB page for a day, in this process alone: prints time, memory and bytes of state.
 
-    python -m benchmarks.exact_host --memory 512 --ratio 1.4
+    python -m benchmarks.exact_host --memory 512 --ratio 1.4      one host
+    python -m benchmarks.exact_host --size full                   those of the goal, each in a process of its own
 
 Bytes of state are those that the model must read and write, each counted once per use: not what caches and lines make
 of them. They are set against copying memory in the same process, so that the figure means the same on any machine.
@@ -8,16 +9,16 @@ of them. They are set against copying memory in the same process, so that the fi
 
 import argparse
 import json
-import resource
+import subprocess
 import sys
 import time
-
-import numpy as np
 
 from planner.cli.environment import prepare_environment
 
 prepare_environment(will_join_cluster=False)
 
+from benchmarks.figures import SIZES, Figure, Measured, Reference, print_measured  # noqa: E402
+from benchmarks.machine import copy_bandwidth, peak_gib  # noqa: E402
 from planner.config.load import load_hypervisor  # noqa: E402 (the environment is set before numba is imported)
 from planner.config.spec import SloSpec, WorkloadSpec  # noqa: E402
 from planner.host.problem import HostHardware, HostProblem, SwapDevice  # noqa: E402
@@ -29,9 +30,17 @@ from planner.workload.touch import count_pages  # noqa: E402
 
 N_FLEET = 450
 DAY_S, TICK_S = 86_400.0, 300.0
-COPIED_BYTES = 1 << 28
 COARSE = 4096
 """4 KiB pages to one of a host that is simulated for what compiling and loading takes, or only built."""
+
+HOSTS = {
+    "tiny": (("esxi-8", 4, 1.8),),
+    "usual": (("esxi-8", 32, 1.0), ("esxi-8", 32, 1.4), ("kvm", 32, 1.4)),
+    "full": (("esxi-8", 512, 1.0), ("esxi-8", 512, 1.4), ("kvm", 512, 1.4)),
+}
+GOAL_GIB = 512
+"""Memory of the host that the goals are for."""
+GOAL_CPU_S, GOAL_PEAK_GIB = 120.0, 6.0
 
 DUE_BYTES = 4
 """Read by the search for pages that are due, each granted page in each tick."""
@@ -55,18 +64,6 @@ def fill_host(source, hypervisor, memory_bytes, ratio):
     return tuple(chosen)
 
 
-def copy_bytes_per_s():
-    """Measure copying of memory, the best of five, by CPU time as the simulation is."""
-    source = np.ones(COPIED_BYTES, dtype=np.uint8)
-    target = np.empty_like(source)
-    seconds = []
-    for _ in range(5):
-        start = time.process_time()
-        np.copyto(target, source)
-        seconds.append(time.process_time() - start)
-    return COPIED_BYTES / min(seconds)
-
-
 def make_problem(source, preset, memory_gib, ratio, page_scale):
     hypervisor = load_hypervisor(preset)
     memory = memory_gib * GIB
@@ -75,8 +72,8 @@ def make_problem(source, preset, memory_gib, ratio, page_scale):
     return HostProblem(hardware, hypervisor, WorkloadSpec(), SloSpec(), 1, 0, vm_idx, page_scale, DAY_S / 4)
 
 
-def measure(preset, memory_gib, ratio):
-    """Simulate the host and return the figures."""
+def measure_host(preset, memory_gib, ratio):
+    """Simulate the host and return what was measured."""
     source = GeneratedSource("managed-hosting", N_FLEET, DAY_S, TICK_S, 1)
     HostSim(source).run(make_problem(source, preset, 16, 2.0, COARSE))  # compiles, loads
     problem = make_problem(source, preset, memory_gib, ratio, 1)
@@ -91,7 +88,8 @@ def measure(preset, memory_gib, ratio):
     n_pages = int(count_pages(configured, 1).sum())
     is_played = not sim.prepare(make_problem(source, preset, memory_gib, ratio, COARSE))[0].knobs.is_quiet
     state_bytes = n_pages * BUILD_BYTES + is_played * (granted_pages * DUE_BYTES + touched_pages * TOUCH_BYTES)
-    copied = copy_bytes_per_s()
+    peak = peak_gib()
+    copied = copy_bandwidth().value
     return {
         "preset": preset,
         "memory_gib": memory_gib,
@@ -100,7 +98,7 @@ def measure(preset, memory_gib, ratio):
         "vms": len(problem.vm_idx),
         "wall_s": round(wall, 1),
         "cpu_s": round(cpu, 1),
-        "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "peak_gib": round(peak, 2),
         "state_gb": round(state_bytes / 1e9, 1),
         "copy_gb_per_s": round(copied / 1e9, 2),
         "share_of_copy": round(state_bytes / cpu / copied, 3),
@@ -117,13 +115,36 @@ def _column_numbers():
     return {column.name: number for number, column in enumerate(TIMELINE_COLUMNS)}
 
 
+def measure(size):
+    """Measure the hosts of a size one after the other, each in a process of its own: the peak of memory is its own."""
+    figures, details = [], []
+    for preset, memory_gib, ratio in HOSTS[size]:
+        words = ["--preset", preset, "--memory", str(memory_gib), "--ratio", str(ratio)]
+        done = subprocess.run([sys.executable, "-m", __spec__.name, *words], check=True, capture_output=True, text=True)
+        found = json.loads(done.stdout)
+        name = f"{preset}, {memory_gib} GiB, ratio {ratio}"
+        is_goal = memory_gib == GOAL_GIB
+        copied = Reference("copying memory", found["copy_gb_per_s"], "GB/s")
+        figures += [
+            Figure(f"{name}: CPU", found["cpu_s"], "s", at_most=GOAL_CPU_S if is_goal else None),
+            Figure(f"{name}: peak memory", found["peak_gib"], "GiB", at_most=GOAL_PEAK_GIB if is_goal else None),
+            Figure(f"{name}: state touched", found["state_gb"] / found["cpu_s"], "GB/s", copied),
+        ]
+        details.append(found)
+    return Measured(figures, {"hosts": details})
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=SIZES)
     parser.add_argument("--preset", default="esxi-8")
     parser.add_argument("--memory", type=int, default=512)
     parser.add_argument("--ratio", type=float, default=1.4)
     given = parser.parse_args(argv)
-    sys.stdout.write(json.dumps(measure(given.preset, given.memory, given.ratio), indent=1) + "\n")
+    if given.size:
+        print_measured(measure(given.size))
+    else:
+        sys.stdout.write(json.dumps(measure_host(given.preset, given.memory, given.ratio), indent=1) + "\n")
     return 0
 
 
