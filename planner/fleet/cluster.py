@@ -18,7 +18,11 @@ import planner
 from planner.errors import InputError
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+LOG = "driver.log"
+"""Where everything goes that Ray writes to stdout and stderr, in the folder of the options."""
+
 _CORE = ("raylet", "gcs_server")
+_WRONG_TOKEN = "InvalidAuthToken"
 
 
 class RayOptions(NamedTuple):
@@ -60,7 +64,7 @@ class Cluster:
         if options.address is None:
             _start(options)
         else:
-            _join(options.address)
+            _join(options.address, Path(options.folder) / LOG)
         self._core = _children_named(_CORE) if options.address is None else []
 
     def is_own(self) -> bool:
@@ -102,17 +106,18 @@ def _start(options: RayOptions) -> None:
     )
 
 
-def _join(address: str) -> None:
+def _join(address: str, log: Path) -> None:
     # The planner's own code goes along, so that all machines run the same; what it depends on must be installed there.
     environment = {"env_vars": ONE_THREAD, "py_modules": [str(Path(planner.__file__).parent)]}
-    hint = "check that the cluster runs, that its address is host:port, and that this machine is one of its nodes"
+    place = f"--ray-address {address}"
     try:
         ray.init(address=address, runtime_env=environment, **_quiet())
-    except AuthenticationError as error:
-        hint = "give the cluster's own token in RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token"
-        raise InputError(f"--ray-address {address}", "does not accept this token", hint) from error
     except Exception as error:  # Ray raises whatever its parts do
-        raise InputError(f"--ray-address {address}", f"cannot join: {first_line(error)}", hint) from error
+        if isinstance(error, AuthenticationError) or _WRONG_TOKEN in log.read_text(errors="replace"):
+            hint = "give the cluster's own token in RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token"
+            raise InputError(place, "the cluster does not accept this token", hint) from error
+        hint = "check that the cluster runs, that its address is host:port, and that this machine is one of its nodes"
+        raise InputError(place, f"cannot join: {first_line(error)}", hint) from error
 
 
 def _quiet() -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ actor has one batch in flight, so when it dies it is known which batch to repeat
 reported, so no batch waits for an actor that cannot be started.
 """
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -171,6 +172,8 @@ class Pool:
         except RayError as error:
             self._n_failed_starts += 1
             hint = "install what planner depends on, in the same versions, on every machine of the cluster"
+            if os.environ.get("RAY_AUTH_MODE") == "token":
+                hint += "; a cluster that was started without tokens is joined with RAY_AUTH_MODE=disabled"
             is_hopeless = isinstance(error, RayActorError) and error.actor_init_failed
             if is_hopeless or self._n_failed_starts > _MOST_FAILED_STARTS:
                 yield Failed(InputError("workers", f"cannot start: {_last_line(error)}", hint))
