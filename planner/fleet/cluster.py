@@ -38,12 +38,15 @@ class RayOptions(NamedTuple):
         Folder of our own for a Ray that is started here; deleted when it is closed.
     object_store_bytes : int
         Memory for the fleet's demand and for results on the way, of a Ray that is started here. [bytes]
+    hangs_after_s : float
+        Time that no worker is given up for; see `planner.fleet.pool`. [s]
     """
 
     workers: int | None
     address: str | None
     folder: str
     object_store_bytes: int
+    hangs_after_s: float
 
 
 class Cluster:

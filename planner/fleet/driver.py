@@ -34,9 +34,10 @@ def main(handle: int) -> None:
         return
     cluster = None
     try:
-        cluster = Cluster(RayOptions(*options))
+        options = RayOptions(*options)
+        cluster = Cluster(options)
         channel.send(Started())
-        _serve(channel, inbox, cluster)
+        _serve(channel, inbox, cluster, Pool(cluster, options.hangs_after_s))
     except OSError:  # the executor is gone
         pass
     except Exception as error:
@@ -48,8 +49,7 @@ def main(handle: int) -> None:
     os._exit(0)  # Ray's own clean-up at exit would wait for processes that are gone
 
 
-def _serve(channel: Channel, inbox: "queue.SimpleQueue[Any]", cluster: Cluster) -> None:
-    pool = Pool(cluster)
+def _serve(channel: Channel, inbox: "queue.SimpleQueue[Any]", cluster: Cluster, pool: Pool) -> None:
     told_s = time.monotonic()
     while True:
         while (message := _next(inbox, waits=not pool.is_at_work())) is not _NOTHING:

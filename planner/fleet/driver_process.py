@@ -29,9 +29,11 @@ class DriverProcess:
         Number of workers at most; None: one per CPU.
     address : str or None
         Cluster to join; None: start Ray on this machine.
+    hangs_after_s : float
+        Time within which no worker is given up. [s]
     """
 
-    def __init__(self, workers: int | None, address: str | None) -> None:
+    def __init__(self, workers: int | None, address: str | None, hangs_after_s: float) -> None:
         self._folder = _new_folder()
         ours, theirs = Pipe()
         try:
@@ -44,7 +46,7 @@ class DriverProcess:
         finally:
             theirs.close()
         self.channel = Channel(ours)
-        self.channel.send((workers, address, str(self._folder), _OBJECT_STORE_BYTES))
+        self.channel.send((workers, address, str(self._folder), _OBJECT_STORE_BYTES, hangs_after_s))
 
     @property
     def pid(self) -> int:

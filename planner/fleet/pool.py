@@ -25,10 +25,9 @@ from planner.host.problem import HostFailure, HostProblem, Outcome
 
 Message = Done | Failed | Finished | Lost | Say
 
-HANGS_AFTER_S = 600.0
 HANGS_AFTER_TIMES = 50.0
 HANGS_UNMEASURED_S = 6 * 3600.0
-"""A batch counts as hung after ten minutes and fifty times the time that it should take; before it is known how long
+"""A batch counts as hung after some minutes and fifty times the time that it should take; before it is known how long
 hosts take, after six hours. A wrong guess costs a repetition: both are far beyond what a busy machine does."""
 
 _CAPACITY_EVERY_S = 5.0
@@ -55,10 +54,13 @@ class Pool:
     Parameters
     ----------
     cluster : Cluster
+    hangs_after_s : float
+        Time within which no worker is given up, whatever the pace. [s]
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, hangs_after_s: float) -> None:
         self._cluster = cluster
+        self._hangs_after_s = hangs_after_s
         self._held: tuple[Any, Any] | None = None
         self._problems: Sequence[HostProblem] = ()
         self._queue: BatchQueue | None = None
@@ -198,7 +200,9 @@ class Pool:
         now_s = time.monotonic()
         for ref, task in list(self._running.items()):
             expected_s = queue.expected_s(task.batch)
-            most_s = HANGS_UNMEASURED_S if expected_s is None else max(HANGS_AFTER_S, HANGS_AFTER_TIMES * expected_s)
+            most_s = HANGS_UNMEASURED_S
+            if expected_s is not None:
+                most_s = max(self._hangs_after_s, HANGS_AFTER_TIMES * expected_s)
             if now_s - task.since_s > most_s:
                 del self._running[ref]
                 yield from self._repeat(task, queue, _Reason(f"it did not answer for {most_s:.0f} s", True))

@@ -38,6 +38,8 @@ class RayExecutor:
         From its request on no batch is handed out; those that take too long are given up with their actors.
     say : callable, optional
         Takes a line for the user: what was lost and is done again, what is waited for.
+    hangs_after_s : float
+        Time within which no worker is given up because it does not answer. [s]
 
     Notes
     -----
@@ -50,11 +52,13 @@ class RayExecutor:
         address: str | None = None,
         stop: StopRequest | None = None,
         say: Callable[[str], None] = lambda text: None,
+        hangs_after_s: float = 600.0,
     ) -> None:
         self._workers = workers
         self._address = address
         self._stop = stop or StopRequest()
         self._say = say
+        self._hangs_after_s = hangs_after_s
         self._driver: DriverProcess | None = None
         self._held: tuple[SimFactory, DemandSource] | None = None
         self._is_started = False
@@ -63,7 +67,7 @@ class RayExecutor:
     def __enter__(self) -> "RayExecutor":
         if self._address is not None:
             check_reachable(self._address)
-        self._driver = DriverProcess(self._workers, self._address)
+        self._driver = DriverProcess(self._workers, self._address, self._hangs_after_s)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -181,7 +185,7 @@ class RayExecutor:
                 time.sleep(min(_TRIES_EVERY_S, self._stop.left_s()))
                 if self._stop.is_asked():
                     raise StoppedError from error
-        self._driver = DriverProcess(self._workers, self._address)
+        self._driver = DriverProcess(self._workers, self._address, self._hangs_after_s)
 
     def _lost(self, reason: str, work: "_Work") -> LostError:
         done = f"{work.n_done} of {work.n_all} hosts of this stage are done"

@@ -1,6 +1,7 @@
 """One Ray for the whole test session, on the loopback interface."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,10 @@ def ray_cluster(tmp_path_factory):
     )  # fmt: skip
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()
+
+
+@pytest.fixture
+def short_folder():
+    """Make a folder with a path short enough for the sockets that Ray makes in it."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="t-") as folder:
+        yield Path(folder)

@@ -1,13 +1,15 @@
 """Clusters of several machines, each a process here: joined, lost in part, lost as a whole, protected by a token."""
 
+import dataclasses
 import os
 import secrets
 import shutil
 import subprocess
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
-from fake_sim import FakeSim, fake_plan, outcomes_of
+from fake_sim import FakeSim, FakeSource, fake_plan, outcomes_of
 from ray_nodes import ray_machines
 from test_faults import HostsOfATenth
 
@@ -48,6 +50,7 @@ def doing_after(n_hosts, what):
     return progress
 
 
+@pytest.mark.slow
 def test_a_machine_that_is_lost_in_the_middle_changes_nothing(plan, expected):
     lines = []
     with ray_machines(TOKEN) as machines:
@@ -60,22 +63,23 @@ def test_a_machine_that_is_lost_in_the_middle_changes_nothing(plan, expected):
     assert all(line.startswith("a worker was lost") for line in lines)
 
 
+@pytest.mark.slow
 def test_a_cluster_whose_head_is_lost_ends_the_sweep_with_one_message(plan, monkeypatch):
     monkeypatch.setattr(ray_pool, "_BACK_WITHIN_S", 1.0)
+    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "5")
     lines = []
     with ray_machines(TOKEN) as machines:
         head = machines.start(2)
-        with RayExecutor(address=machines.address, say=lines.append) as executor:
-            with pytest.raises(LostError) as caught:
-                outcomes_of(executor, plan, HostsOfATenth, doing_after(10, head.kill))
+        executor = RayExecutor(address=machines.address, say=lines.append)
+        with executor, pytest.raises(LostError) as caught:
+            outcomes_of(executor, plan, HostsOfATenth, doing_after(10, head.kill))
     assert str(caught.value).startswith(f"the Ray cluster at {machines.address} was lost for good")
     assert "of 72 hosts of this stage are done" in str(caught.value)
     assert [line for line in lines if "joining it again" in line]
 
 
+@pytest.mark.slow
 def test_a_cluster_without_a_free_cpu_is_waited_for_and_the_user_told(plan, monkeypatch):
-    from planner.fleet.ray_pool import RayExecutor
-
     lines, stop = [], StopRequest()
 
     def say(text):
@@ -141,6 +145,25 @@ def network_namespace():
     finally:
         subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
         subprocess.run(["ip", "link", "del", link], capture_output=True, check=False)
+
+
+class LargeSource(FakeSource):
+    """Carries more than the object store of a machine holds."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.ballast = np.ones(300_000_000, dtype=np.uint8)
+
+
+@pytest.mark.slow
+def test_a_source_larger_than_the_object_store_runs_all_the_same(plan, expected):
+    """The object stores have 100 MB; Ray keeps what does not fit in files."""
+    large = dataclasses.replace(plan, source=LargeSource())
+    with ray_machines(TOKEN) as machines:
+        machines.start(1)
+        machines.start(1)
+        with RayExecutor(address=machines.address) as executor:
+            assert outcomes_of(executor, large, FakeSim) == expected
 
 
 def test_two_machines_on_a_network_one_of_them_lost(plan, expected):

@@ -83,6 +83,26 @@ def test_whatever_is_killed_the_outcomes_are_the_same(plan, expected, here, capf
     assert not children(first)
 
 
+class HostsOfAHundredth(FakeSim):
+    def run(self, problem, keep_timeline=False, ticked=None):
+        time.sleep(0.01)
+        return super().run(problem, keep_timeline)
+
+
+def test_a_worker_that_hangs_is_given_up_and_its_hosts_are_repeated(plan, expected, here):
+    lines, stopped = [], []
+
+    with RayExecutor(2, say=lines.append, hangs_after_s=2.0) as executor:
+
+        def stop_one(count):
+            if not stopped:
+                stopped.extend(of_name(executor.driver_pid(), "ray::HostWorker")[:1])
+                os.kill(stopped[0], signal.SIGSTOP)
+
+        assert outcomes_of(executor, plan, HostsOfAHundredth, stop_one) == expected
+    assert lines[0].startswith("a worker was lost (it did not answer for")
+
+
 def test_ray_that_is_lost_again_and_again_ends_the_sweep(plan, here, monkeypatch):
     """Every driver is killed before any host is done."""
     start = ray_pool.DriverProcess
@@ -99,7 +119,7 @@ def test_ray_that_is_lost_again_and_again_ends_the_sweep(plan, here, monkeypatch
     assert caught.value.exit_code == 3
 
 
-def test_nothing_is_left_behind_when_the_parent_is_killed(tmp_path, here):
+def test_nothing_is_left_behind_when_the_parent_is_killed(short_folder, here):
     """Ray, its folder and its workers go when the planner goes, however it goes."""
     import subprocess
     import sys
@@ -111,14 +131,15 @@ def test_nothing_is_left_behind_when_the_parent_is_killed(tmp_path, here):
         "    print(executor.driver_pid(), flush=True)\n"
         "    time.sleep(60)\n"
     )
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(short_folder)}
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment) as parent:
         driver = int(parent.stdout.readline())
         wait_until(lambda: of_name(driver, "raylet"), 60)
+        assert list(short_folder.iterdir())
         family = [driver, *descendants(driver)]
         parent.kill()
     wait_until(lambda: not any(name_of(pid) for pid in family), 20)
-    assert not list(tmp_path.iterdir())
+    assert not list(short_folder.iterdir())
 
 
 def wait_until(is_so, within_s):
