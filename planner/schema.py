@@ -33,6 +33,7 @@ _KEYS = (
 HOST_COLUMNS = (
     *_KEYS,
     Column("status", "string", "", '"ok", or why the host\'s simulation failed', simulated=False),
+    Column("replay", "string", "", "Command that simulates the host again, where that failed", simulated=False),
     Column("vms", "int64", "", "VMs placed on the host, most at once", simulated=False),
     Column("configured_bytes", "int64", "bytes", "Configured memory of its VMs, largest sum", simulated=False),
     Column(

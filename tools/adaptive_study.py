@@ -18,19 +18,18 @@ from planner.analysis.looks import plan_looks  # noqa: E402 (the environment is 
 from planner.analysis.wording import format_percent, format_ratio  # noqa: E402
 from planner.cli.adaptive import SearchTools, final_stage, grid_problems, lines_of, run_searches  # noqa: E402
 from planner.cli.run_sweep import warm_up  # noqa: E402
-from planner.cli.stages import KnownOutcomes, simulate_plan, summarize_stages  # noqa: E402
+from planner.cli.stages import simulate_plan, summarize_stages  # noqa: E402
 from planner.config.load import load_config  # noqa: E402
 from planner.config.spec import PlannerConfig  # noqa: E402
-from planner.fleet.base import Outcome, Progress, SimFactory, Sink  # noqa: E402
+from planner.fleet.base import Executor  # noqa: E402
 from planner.fleet.ray_pool import RayExecutor  # noqa: E402
-from planner.host.problem import HostProblem  # noqa: E402
 from planner.host.simulator import HostSim  # noqa: E402
+from planner.results.outcomes import KnownOutcomes, OutcomeStore  # noqa: E402
 from planner.sweep.adaptive import grid_config  # noqa: E402
 from planner.sweep.expand import expand_scenarios  # noqa: E402
 from planner.sweep.placing import SweepPlanner  # noqa: E402
-from planner.sweep.plan import Plan, outcome_key, take_runs  # noqa: E402
+from planner.sweep.plan import Plan, take_runs  # noqa: E402
 from planner.workload.build import build_source  # noqa: E402
-from planner.workload.source import DemandSource  # noqa: E402
 from tools.marked import DOCS, markdown_table, write_marked  # noqa: E402
 
 CONFIGS = Path(__file__).parents[1] / "cluster_configs"
@@ -46,31 +45,6 @@ class Case(NamedTuple):
     name: str
     overrides: tuple[str, ...]
     replicates: Sequence[int]
-
-
-class Stored:
-    """An executor that looks outcomes up instead of simulating."""
-
-    def __init__(self, known: KnownOutcomes) -> None:
-        self._known = known
-
-    def run_problems(
-        self,
-        problems: Sequence[HostProblem],
-        sim_factory: SimFactory,
-        source: DemandSource,
-        sink: Sink,
-        progress: Progress,
-    ) -> None:
-        """Hand the stored outcomes to the sink."""
-        for position, problem in enumerate(problems):
-            outcome: Outcome = self._known[outcome_key(source, problem)]
-            sink(position, outcome)
-            progress(1)
-
-    def worker_cpu_s(self) -> float:
-        """Return 0: nothing is simulated. [s]."""
-        return 0.0
 
 
 def main() -> None:
@@ -90,7 +64,7 @@ def measure(case: Case, executor: RayExecutor) -> list[tuple[str, ...]]:
     """Compare grid and search for each number of replicates of a case."""
     path = CONFIGS / f"{case.name}.yaml"
     rows = []
-    known: KnownOutcomes = {}
+    store = OutcomeStore()
     base = load_config(path, case.overrides)
     source = build_source(base, path.parent)
     for replicates in case.replicates:
@@ -99,19 +73,19 @@ def measure(case: Case, executor: RayExecutor) -> list[tuple[str, ...]]:
         grid = grid_config(config, source.independent_replicates())
         plan = SweepPlanner(grid, source).plan(expand_scenarios(grid))
         warm_up(HostSim, plan)
-        stage = simulate_plan(plan, executor, HostSim, f"{case.name}, {replicates} replicates", known)
+        stage = simulate_plan(plan, executor, HostSim, f"{case.name}, {replicates} replicates", KnownOutcomes(store))
         answers = summarize_stages([stage], grid)
-        found = search(config, plan, known)
+        found = search(config, plan, executor, store)
         rows.append(_row(case.name, grid, plan, answers, found))
     return rows
 
 
-def search(config: PlannerConfig, plan: Plan, known: KnownOutcomes) -> tuple[dict[str, Any], int]:
-    """Search the plan with stored outcomes; return the summary and the number of host problems asked for."""
+def search(config: PlannerConfig, plan: Plan, executor: Executor, store: OutcomeStore) -> tuple[dict[str, Any], int]:
+    """Search the plan, whose outcomes are stored; return the summary and the number of host problems asked for."""
     independent = plan.source.independent_replicates()
     most = max(item.config.sweep.replicates for item in plan.placed)
     looks = plan_looks(most, config.slo.confidence)
-    tools = SearchTools(config, Stored(known), HostSim, {}, looks, independent)
+    tools = SearchTools(config, executor, HostSim, KnownOutcomes(store), looks, independent)
     lines = lines_of(plan, looks)
     run_searches(tools, plan, lines, "search", grid_problems(plan, config))
     return summarize_stages([final_stage(tools, plan, lines, 0)], config), len(tools.known)

@@ -54,6 +54,8 @@ class RiskEstimate:
     low, high : float
         Two-sided interval, which holds with the stated confidence. So does `high` by itself, whatever the number of
         events: it is what a recommendation is judged by.
+    low_of_finished, high_of_finished : float
+        The interval of the finished runs alone; the same where none failed.
     host_runs, broken_runs, failed_runs, replicates : int
         Counts behind it. Runs that failed count as unbroken in `low` and as broken in `high`.
     effective_runs : float
@@ -65,6 +67,8 @@ class RiskEstimate:
     risk: float | None
     low: float
     high: float
+    low_of_finished: float
+    high_of_finished: float
     host_runs: int
     broken_runs: int
     failed_runs: int
@@ -89,22 +93,35 @@ def estimate_risk(runs: HostRuns, slo: SloSpec) -> RiskEstimate:
     n_broken = int((runs.is_broken & runs.is_known).sum())
     replicates = len(np.unique(runs.replicate))
     if n_known == 0:
-        return RiskEstimate(None, 0.0, 1.0, n_runs, 0, n_runs, replicates, 0.0, 0.0)
+        return RiskEstimate(None, 0.0, 1.0, 0.0, 1.0, n_runs, 0, n_runs, replicates, 0.0, 0.0)
     dependence = _measure_dependence(runs)
-    low, _ = probability_interval(float(runs.is_broken.mean()), dependence.effective_runs, confidence)
-    _, high = probability_interval(
-        float((runs.is_broken | ~runs.is_known).mean()), dependence.effective_runs, confidence
+    low, high = (
+        probability_interval(float(worst.mean()), dependence.effective_runs, confidence)
+        for worst in (runs.is_broken, runs.is_broken | ~runs.is_known)
     )
+    finished = low[0], high[1]
+    if n_known < n_runs:
+        of_finished = _measure_dependence(_finished(runs))
+        finished = probability_interval(n_broken / n_known, of_finished.effective_runs, confidence)
     return RiskEstimate(
         risk=n_broken / n_known,
-        low=low,
-        high=high,
+        low=low[0],
+        high=high[1],
+        low_of_finished=finished[0],
+        high_of_finished=finished[1],
         host_runs=n_runs,
         broken_runs=n_broken,
         failed_runs=n_runs - n_known,
         replicates=replicates,
-        effective_runs=dependence.effective_runs(high),
+        effective_runs=dependence.effective_runs(high[1]),
         effective_runs_at_target=dependence.effective_runs(slo.hosts_affected),
+    )
+
+
+def _finished(runs: HostRuns) -> HostRuns:
+    known = runs.is_known
+    return HostRuns(
+        runs.replicate[known], runs.host[known], runs.is_broken[known], runs.is_known[known], runs.margins[known]
     )
 
 

@@ -20,6 +20,15 @@ from planner.schema import N_SLOWDOWN_BINS
 
 AxisValue = bool | float | str
 
+SUMMARY_COLUMNS = (
+    *("scenario_id", "replicate", "host", "status", "vms", "configured_bytes", "usable_bytes"),
+    *("granted_bytes_max", "granted_bytes_mean", "active_bytes_max", "ballooned_bytes_mean", "swapped_bytes_mean"),
+    *("shared_saved_bytes_mean", "compressed_saved_bytes_mean", "denied_bytes", "killed_vms", "refused_vms_max"),
+    *("swap_in_bytes_per_s_mean", "swap_in_bytes_per_s_p99", "slo_is_broken", "slo_broken_by"),
+    *("translation_overhead_mean", "slowdown_histogram"),
+)
+"""Columns of the host rows that a summary is made of."""
+
 _BOUNDED_MEANS = ("swap_in_bytes_per_s_p99", "ballooned_bytes_mean", "swapped_bytes_mean")
 
 
@@ -41,7 +50,10 @@ class ScenarioSummary:
         The fewest hosts that any placement of all VMs could use, proven; (hosts used - bound) ÷ bound. None where
         nothing is proven, or some VM has no host.
     swap_risk, swap_risk_low, swap_risk_high : float
-        Probability that a host breaks the objective in the horizon, and its interval (see `risk.py`).
+        Probability that a host breaks the objective in the horizon, and its interval (see `risk.py`). Host runs that
+        failed count as unbroken in the lower end and as broken in the upper one.
+    swap_risk_low_of_finished, swap_risk_high_of_finished : float
+        The interval without the host runs that failed: what it would be if those were like the others.
     swap_in_bytes_per_s_p99 : float
         Mean over replicates of the worst host's 99th percentile over ticks. [bytes/s]
     *_bytes_mean : float
@@ -72,6 +84,8 @@ class ScenarioSummary:
     swap_risk: float | None
     swap_risk_low: float
     swap_risk_high: float
+    swap_risk_low_of_finished: float
+    swap_risk_high_of_finished: float
     replicates: int
     host_runs: int
     broken_host_runs: int
@@ -126,17 +140,23 @@ def summarize_scenarios(
     independent_replicates : int or None
         Number of replicates after which demand repeats; None where it never does.
     """
-    occupied = hosts[hosts["vms"] > 0].sort_values(["scenario_id", "replicate", "host"], kind="stable")
-    rows_of = {int(str(key)): rows for key, rows in occupied.groupby("scenario_id", sort=True)}
-    nothing = occupied.iloc[:0]
-    summaries = []
-    for item in scenarios:
-        rows = rows_of.get(int(item["id"]), nothing)
-        judged = with_confidence(slo, item.get("bound_confidence"))
-        risk = estimate_risk(host_runs(rows, independent_replicates), judged)
-        bounds = _bounds(rows, slo.confidence, independent_replicates)
-        summaries.append(_summarize(rows, item, _risk_fields(risk) | bounds))
-    return summaries
+    rows_of = {int(str(key)): rows for key, rows in hosts.groupby("scenario_id", sort=True)}
+    nothing = hosts.iloc[:0]
+    return [
+        summarize_scenario(rows_of.get(int(item["id"]), nothing), item, slo, independent_replicates)
+        for item in scenarios
+    ]
+
+
+def summarize_scenario(
+    rows: pd.DataFrame, scenario: Mapping[str, Any], slo: SloSpec, independent_replicates: int | None = None
+) -> ScenarioSummary:
+    """Summarise one scenario from its host rows, with `SUMMARY_COLUMNS` at least; else as `summarize_scenarios`."""
+    occupied = rows[rows["vms"] > 0].sort_values(["replicate", "host"], kind="stable")
+    judged = with_confidence(slo, scenario.get("bound_confidence"))
+    risk = estimate_risk(host_runs(occupied, independent_replicates), judged)
+    bounds = _bounds(occupied, slo.confidence, independent_replicates)
+    return _summarize(occupied, scenario, _risk_fields(risk) | bounds)
 
 
 def with_confidence(slo: SloSpec, confidence: float | None) -> SloSpec:
@@ -244,6 +264,8 @@ def _risk_fields(risk: RiskEstimate) -> dict[str, Any]:
         "swap_risk": risk.risk,
         "swap_risk_low": risk.low,
         "swap_risk_high": risk.high,
+        "swap_risk_low_of_finished": risk.low_of_finished,
+        "swap_risk_high_of_finished": risk.high_of_finished,
         "replicates": risk.replicates,
         "host_runs": risk.host_runs,
         "broken_host_runs": risk.broken_runs,

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from planner.analysis.recommend import recommend, recommendation_as_dict
-from planner.analysis.scenarios import summarize_scenarios
+from planner.analysis.scenarios import ScenarioSummary, summarize_scenarios
 from planner.config.spec import PlannerConfig
 
-SUMMARY_VERSION = 3
+SUMMARY_VERSION = 4
 
 
 def summarize_run(
@@ -40,12 +40,23 @@ def summarize_run(
         `Recommendation`; both without NaN: what is not known is None.
     """
     summaries = summarize_scenarios(hosts, scenarios, config.slo, independent_replicates)
+    return summarize_summaries(summaries, int(vms["vm"].nunique()), config)
+
+
+def summarize_summaries(summaries: Sequence[ScenarioSummary], n_vms: int, config: PlannerConfig) -> dict[str, Any]:
+    """Summarise a run from the summaries of its scenarios; see `summarize_run`.
+
+    Parameters
+    ----------
+    n_vms : int
+        VMs that have rows.
+    """
     return {
         "summary_version": SUMMARY_VERSION,
         "question": config.question,
         "horizon_s": config.horizon,
         "seed": config.seed,
-        "vms": int(vms["vm"].nunique()),
+        "vms": n_vms,
         "scenarios": [asdict(item) for item in summaries],
         "recommendation": recommendation_as_dict(recommend(summaries, config)),
     }

@@ -1,17 +1,17 @@
 """`summary.json` of a what-if: for every case what changes, by how much, how sure, and who carries it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from planner.analysis.binding import explain_failure
 from planner.analysis.by_replicate import HEADROOM, RISK
 from planner.analysis.lines import meets_objective
 from planner.analysis.objectives import slo_sentence
-from planner.analysis.scenarios import ScenarioSummary, summarize_scenarios
+from planner.analysis.scenarios import ScenarioSummary, summarize_scenario
 from planner.analysis.whatif import differences, host_differences, vm_differences, worst_variant
 from planner.analysis.whatif_wording import difference_text, growth_sentence, plain_sentence, status_of
 from planner.config.spec import PlannerConfig
@@ -19,6 +19,9 @@ from planner.config.spec import PlannerConfig
 WHATIF_VERSION = 1
 SHOWN_HOSTS = 12
 SHOWN_VMS = 12
+
+RowsOf = Callable[[int], pd.DataFrame]
+_KEPT_SCENARIOS = 4
 
 GROWTH = "growth"
 """Kind of case that is told by its first month that breaks; the kinds are those of `planner.sweep.whatif.Case`."""
@@ -29,29 +32,25 @@ class WhatifTables:
 
     Parameters
     ----------
-    hosts, vms : DataFrame
-        Columns `planner.schema.HOST_COLUMNS` and `VM_COLUMNS`; rows of all scenarios.
+    hosts_of, vms_of : callable
+        Return the host rows (columns `planner.schema.HOST_COLUMNS`) and the VM rows (`VM_COLUMNS`) of a scenario.
     gone : mapping
         Scenario -> hosts that are gone before judging starts: they neither break the objective nor have memory left.
     """
 
-    def __init__(self, hosts: pd.DataFrame, vms: pd.DataFrame, gone: Mapping[int, Sequence[str]]) -> None:
-        is_gone = np.zeros(len(hosts), dtype=bool)
-        for scenario_id, names in gone.items():
-            is_gone |= ((hosts["scenario_id"] == scenario_id) & hosts["host"].isin(names)).to_numpy(dtype=bool)
-        hosts = hosts[~is_gone]
-        self.all_hosts = hosts
-        self._hosts = {int(str(key)): rows for key, rows in hosts.groupby("scenario_id", sort=True)}
-        self._vms = {int(str(key)): rows for key, rows in vms.groupby("scenario_id", sort=True)}
-        self._no_hosts, self._no_vms = hosts.iloc[:0], vms.iloc[:0]
+    def __init__(self, hosts_of: RowsOf, vms_of: RowsOf, gone: Mapping[int, Sequence[str]]) -> None:
+        self._gone = gone
+        self._hosts_of = lru_cache(_KEPT_SCENARIOS)(hosts_of)
+        self._vms_of = vms_of
 
     def hosts(self, scenario_id: int) -> pd.DataFrame:
         """Return the host rows of a scenario."""
-        return self._hosts.get(scenario_id, self._no_hosts)
+        rows = self._hosts_of(scenario_id)
+        return rows[~rows["host"].isin(self._gone.get(scenario_id, ()))]
 
     def vms(self, scenario_id: int) -> pd.DataFrame:
         """Return the VM rows of a scenario."""
-        return self._vms.get(scenario_id, self._no_vms)
+        return self._vms_of(scenario_id)
 
 
 def summarize_whatif(
@@ -75,7 +74,10 @@ def summarize_whatif(
     independent_replicates : int or None
         Number of replicates after which demand repeats.
     """
-    found = summarize_scenarios(tables.all_hosts, scenarios, config.slo, independent_replicates)
+    found = [
+        summarize_scenario(tables.hosts(int(item["id"])), item, config.slo, independent_replicates)
+        for item in scenarios
+    ]
     summaries = {item.scenario_id: item for item in found}
     refused = {int(item["id"]): list(item["unplaced_sentences"]) for item in scenarios}
     base = summaries[int(scenarios[0]["id"])]

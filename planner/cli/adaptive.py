@@ -11,15 +11,16 @@ from typing import Any, NamedTuple
 
 from planner.analysis.looks import Judged, Look, judge_look
 from planner.analysis.risk import HostRuns
-from planner.analysis.scenarios import host_runs
-from planner.cli.stages import KnownOutcomes, Stage, simulate_plan, summarize_stages
+from planner.analysis.scenarios import SUMMARY_COLUMNS, host_runs
+from planner.cli.stages import Stage, simulate_plan, summarize_stages
 from planner.config.slo import SloSpec
 from planner.config.spec import PlannerConfig
 from planner.fleet.base import Executor, SimFactory
+from planner.results.outcomes import KnownOutcomes
 from planner.sweep.adaptive import LineSearch, Request, Verdict
 from planner.sweep.expand import Scenario, expand_tails
 from planner.sweep.placing import SweepPlanner
-from planner.sweep.plan import PlacedScenario, Plan, outcome_key, take_runs
+from planner.sweep.plan import PlacedScenario, Plan, take_runs
 
 Judge = Callable[[HostRuns, tuple[Look, ...], int, SloSpec], Judged]
 
@@ -32,7 +33,7 @@ class SearchTools(NamedTuple):
     looks : tuple of Look
     independent : int or None
         Replicates after which demand repeats; None where it never does.
-    known : dict
+    known : KnownOutcomes
         Outcomes so far; grows.
     judge : callable
         Says what a look has shown; see `judge_look`.
@@ -189,11 +190,12 @@ def _take_round(
     counts = [tools.looks[request.look].replicates for _, request in wanted]
     part = take_runs(plan, {item.id: (item, count) for item, count in zip(scenarios, counts, strict=True)})
     stage = simulate_plan(part, tools.executor, tools.sim_factory, f"{label}, round {number}", tools.known)
-    rows = stage.hosts.to_pandas()
     for line, request in wanted:
         item = line.placed[request.ratio]
-        own = rows[(rows["scenario_id"] == item.scenario.id) & (rows["vms"] > 0)]
-        judged = tools.judge(host_runs(own, tools.independent), tools.looks, request.look, item.config.slo)
+        rows = stage.rows_of(item.scenario.id, SUMMARY_COLUMNS)
+        judged = tools.judge(
+            host_runs(rows[rows["vms"] > 0], tools.independent), tools.looks, request.look, item.config.slo
+        )
         line.search.record(request, judged.verdict)
         line.latest[request.ratio] = request.look
         line.steps.append(_step(line, request, judged, number))
@@ -244,7 +246,7 @@ def _next_round(
 def _new_problems(tools: SearchTools, plan: Plan, line: LineResult, request: Request) -> int:
     scenario = line.placed[request.ratio].scenario
     part = take_runs(plan, {scenario.id: (scenario, tools.looks[request.look].replicates)})
-    return sum(outcome_key(plan.source, problem) not in tools.known for problem in part.problems)
+    return sum(not tools.known.is_asked(tools.known.key(plan.source, problem)) for problem in part.problems)
 
 
 def _step(line: LineResult, request: Request, judged: Judged, number: int) -> dict[str, Any]:

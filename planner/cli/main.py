@@ -3,6 +3,7 @@
 Modules that do the work are imported inside the commands, so that `planner --help` answers at once.
 """
 
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -15,10 +16,20 @@ from typer._click.exceptions import ClickException
 from planner import __version__
 from planner.cli.environment import prepare_environment
 from planner.cli.import_ import import_app
-from planner.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, ConfigError, InputError, PlannerError, ReportError
+from planner.errors import (
+    EXIT_BUG,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_USAGE,
+    ConfigError,
+    InputError,
+    PlannerError,
+    ReportError,
+    StoppedError,
+)
 
-EXIT_INTERRUPTED = 130
 _VERBOSE = ("-v", "--verbose")
+_RESUME_HELP = "Go on with an interrupted run at --out; begins one where there is none."
 
 app = typer.Typer(
     name="planner",
@@ -52,14 +63,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(words)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted; nothing was written", EXIT_INTERRUPTED, is_verbose)
-    except (ConfigError, InputError, ReportError) as error:
-        return _fail(str(error), error.exit_code, is_verbose)
+    except (ConfigError, InputError, ReportError, StoppedError) as error:
+        return _fail(f"{error}{_how_to_resume(error, given)}", error.exit_code, is_verbose)
     except PlannerError as error:
-        return _fail(f"{error}\nThis is a bug in planner; please report it.", error.exit_code, is_verbose)
+        text = f"{error}\nThis is a bug in planner; please report it.{_how_to_resume(error, given)}"
+        return _fail(text, error.exit_code, is_verbose)
     except Exception as error:  # the last line of defence: a stranger gets a message, not a traceback
         hint = "" if is_verbose else " Run again with -v for details."
         text = f"{type(error).__name__}: {error}\nThis is a bug in planner; please report it.{hint}"
-        return _fail(text, EXIT_BUG, is_verbose)
+        return _fail(f"{text}{_how_to_resume(error, given)}", EXIT_BUG, is_verbose)
+
+
+def _how_to_resume(error: Exception, given: Sequence[str]) -> str:
+    """Say what is stored of the work that an error has ended, and the command that goes on with it."""
+    notes = getattr(error, "__notes__", [])
+    if not notes:
+        return ""
+    command = ["planner", *(word for word in given if word != "--resume"), "--resume"]
+    return "\n" + "\n".join([*notes, f"go on with: {shlex.join(command)}"])
 
 
 def _run(words: list[str]) -> int:
@@ -111,6 +132,7 @@ def sweep(  # noqa: PLR0913, PLR0917 (an argument is an option of the command he
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Vary the assumptions that no data pin down; say which matters most.")
     ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help=_RESUME_HELP)] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be run, how long it takes and its memory; write nothing.")
     ] = False,
@@ -120,7 +142,9 @@ def sweep(  # noqa: PLR0913, PLR0917 (an argument is an option of the command he
 
     changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
     return sweep_command(
-        SweepOptions(config, changes, out, workers, ray_address, executor, as_json, dry_run, adaptive, sensitivity)
+        SweepOptions(
+            config, changes, out, workers, ray_address, executor, as_json, dry_run, adaptive, sensitivity, resume
+        )
     )
 
 
@@ -158,13 +182,14 @@ def whatif(  # noqa: PLR0913, PLR0917 (an argument is an option of the command h
     ray_address: Annotated[str | None, typer.Option(help="Join a Ray cluster instead of starting one here.")] = None,
     executor: Annotated[Literal["ray", "local"], typer.Option(help="Workers on Ray, or this process alone.")] = "ray",
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json alone on stdout.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help=_RESUME_HELP)] = False,
 ) -> int:
     """Compare changes (a host lost, more memory, growth, ...) with the fleet as it is, on the same demand."""
     from planner.cli.whatif import WhatifJob, whatif_command
 
     sets = (*(overrides or []), *((f"seed={seed}",) if seed is not None else ()))
     given = (config, tuple(changes), sets, placement, ratio, out)
-    return whatif_command(WhatifJob(*given, workers, ray_address, executor, as_json))
+    return whatif_command(WhatifJob(*given, workers, ray_address, executor, as_json, resume))
 
 
 @app.command()

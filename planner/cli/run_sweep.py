@@ -4,25 +4,28 @@ import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import pyarrow as pa
 
 from planner.analysis.looks import plan_looks
 from planner.analysis.power import power_warnings
 from planner.cli.adaptive import SearchTools, grid_problems, search_stages
 from planner.cli.progress import note
 from planner.cli.sensitivity import Line, analyse_sensitivity
-from planner.cli.stages import KnownOutcomes, Stage, failed_runs, simulate_plan, summarize_stages
+from planner.cli.stages import Stage, failed_runs, simulate_plan, summarize_stages
 from planner.cli.timelines import choose_hosts, simulate_timelines
 from planner.config.spec import PlannerConfig
 from planner.fleet.base import Executor, SimFactory
 from planner.fleet.warm import warm_kernels
 from planner.kernel_cache import is_warm
 from planner.report.page import render_report
-from planner.results import RunContents, check_target, write_run
+from planner.results import RunContents, write_run
+from planner.results.journal import Journal
 from planner.results.manifest import build_manifest
+from planner.results.outcomes import KnownOutcomes
+from planner.results.tables import Replay
 from planner.sweep.adaptive import grid_config, most_replicates
 from planner.sweep.expand import Scenario, expand_scenarios, expand_sensitivity
 from planner.sweep.placing import SweepPlanner
@@ -54,9 +57,8 @@ def prepare_sweep(job: SweepJob, source: DemandSource) -> tuple[SweepPlanner, Pl
     Raises
     ------
     ConfigError, InputError
-        The target directory, an axis, a placement or a VM's size is wrong.
+        An axis, a placement or a VM's size is wrong.
     """
-    check_target(job.out)
     config = grid_config(job.config, source.independent_replicates())
     planner = SweepPlanner(config, source)
     plan = planner.plan(expand_scenarios(config))
@@ -68,11 +70,17 @@ def prepare_sweep(job: SweepJob, source: DemandSource) -> tuple[SweepPlanner, Pl
 
 
 def run_sweep(
-    job: SweepJob, planner: SweepPlanner, plan: Plan, executor: Executor, sim_factory: SimFactory
+    job: SweepJob, prepared: tuple[SweepPlanner, Plan], executor: Executor, sim_factory: SimFactory, journal: Journal
 ) -> SweepResult:
-    """Simulate, summarise and write a prepared sweep; see the module's first line for the order."""
-    clock = _Clock()
-    known: KnownOutcomes = {}
+    """Simulate, summarise and write a prepared sweep; see the module's first line for the order.
+
+    What is simulated goes into the journal as it comes, and what is there already is not simulated again. The journal
+    is discarded when the run is in place.
+    """
+    planner, plan = prepared
+    clock = RunClock(executor)
+    journal.clock = clock.read
+    known = KnownOutcomes(journal.store)
     independent = plan.source.independent_replicates()
     looks = plan_looks(most_replicates(job.config, independent), job.config.slo.confidence)
     tools = SearchTools(job.config, executor, sim_factory, known, looks, independent)
@@ -82,11 +90,12 @@ def run_sweep(
         stages, summary = _simulate_all(job, planner, plan, tools)
     if job.config.sweep.sensitivity:
         stages, summary = _with_sensitivity(tools, planner, stages, summary)
-    failures = [entry for stage in stages for entry in _failures(stage, job)]
-    chosen = choose_hosts(stages[0].hosts.to_pandas(), summary)
-    timelines = simulate_timelines(chosen, plan, sim_factory)
+    replay = partial(replay_command, job)
+    failures = [entry for stage in stages for entry in _failures(stage, replay)]
+    chosen = choose_hosts(stages[0].rows_of, summary)
+    timelines = simulate_timelines(chosen, stages[0].plan, sim_factory)
     run = {
-        **clock.read(executor),
+        **run_times(clock, journal),
         "host_runs": sum(len(stage.plan.runs) for stage in stages),
         "host_problems": len(known),
         "failures": failures,
@@ -95,13 +104,13 @@ def run_sweep(
     placed = tuple(item for stage in stages for item in stage.plan.placed)
     contents = RunContents(
         config=job.config,
-        hosts=pa.concat_tables([stage.hosts for stage in stages]).combine_chunks(),
-        vms=pa.concat_tables([stage.vms for stage in stages]).combine_chunks(),
+        hosts=chain.from_iterable(stage.tables.host_pieces(replay) for stage in stages),
+        vms=chain.from_iterable(stage.tables.vm_pieces() for stage in stages),
         timelines=timelines,
         manifest=build_manifest(job.config, placed, plan.source, run),
         summary=summary,
     )
-    write_run(job.out, contents, render_report)
+    write_run(job.out, contents, render_report, journal.discard)
     return SweepResult(summary, failures)
 
 
@@ -118,6 +127,7 @@ def replay_command(job: SweepJob, scenario: Scenario, replicate: int, host: str)
         *job.overrides,
         *(f"{path}={format_value(value)}" for path, value in scenario.axes.items()),
         f"workload.tail={scenario.tail}",
+        f"seed={job.config.seed}",
     ]
     words = ["planner", "host", str(job.config_path), "--host", host, "--placement", scenario.placement]
     words += ["--ratio", repr(scenario.overcommit_ratio), "--replicate", str(replicate)]
@@ -178,9 +188,9 @@ def _extras(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {"adaptive": summary["adaptive"]} if "adaptive" in summary else {}
 
 
-def _failures(stage: Stage, job: SweepJob) -> list[dict[str, Any]]:
+def _failures(stage: Stage, replay: Replay) -> list[dict[str, Any]]:
     return [
-        {**entry, "replay": replay_command(job, scenario, entry["replicate"], entry["host"])}
+        {**entry, "replay": replay(scenario, entry["replicate"], entry["host"])}
         for entry, scenario in failed_runs(stage)
     ]
 
@@ -189,13 +199,23 @@ def _tail_label(scenarios: Sequence[Scenario]) -> str:
     return "tail " + ", ".join(dict.fromkeys(scenario.tail for scenario in scenarios))
 
 
-class _Clock:
-    """Wall and CPU time since it was made."""
+class RunClock:
+    """Wall and CPU time since it was made, workers of the executor included."""
 
-    def __init__(self) -> None:
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
         self._wall_s = time.monotonic()
         self._cpu_s = time.process_time()
 
-    def read(self, executor: Executor) -> dict[str, float]:
-        cpu_s = time.process_time() - self._cpu_s + executor.worker_cpu_s()
-        return {"wall_s": round(time.monotonic() - self._wall_s, 3), "cpu_s": round(cpu_s, 3)}
+    def read(self) -> tuple[float, float]:
+        """Return wall and CPU time. [s]."""
+        cpu_s = time.process_time() - self._cpu_s + self._executor.worker_cpu_s()
+        return time.monotonic() - self._wall_s, cpu_s
+
+
+def run_times(clock: RunClock, journal: Journal) -> dict[str, Any]:
+    """Say for the manifest how long a run took over all its sessions, and how many there were."""
+    wall_s, cpu_s = clock.read()
+    earlier_wall_s, earlier_cpu_s = journal.earlier_s
+    times = {"wall_s": round(wall_s + earlier_wall_s, 3), "cpu_s": round(cpu_s + earlier_cpu_s, 3)}
+    return {**times, "sessions": journal.sessions}

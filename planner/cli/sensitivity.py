@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from planner.analysis.scenarios import host_runs
+from planner.analysis.scenarios import SUMMARY_COLUMNS, host_runs
 from planner.analysis.sensitivity import (
     EndResult,
     broken_share,
@@ -141,14 +141,11 @@ def _results(
     count = tools.looks[0].replicates
     part = take_runs(plan, {item.scenario.id: (item.scenario, count) for item in plan.placed if not item.unplaced})
     stage = simulate_plan(part, tools.executor, tools.sim_factory, "sensitivity, risk beside the answer", tools.known)
-    rows = stage.hosts.to_pandas()
     results = []
     for number, (item, result) in enumerate(zip(tried, lines, strict=True)):
         ids = [plan.placed[number * len(around) + at].scenario.id for at in (0, len(around) - 1)]
-        shares = [
-            broken_share(host_runs(rows[(rows["scenario_id"] == key) & (rows["vms"] > 0)], tools.independent))
-            for key in ids
-        ]
+        frames = [stage.rows_of(key, SUMMARY_COLUMNS) for key in ids]
+        shares = [broken_share(host_runs(rows[rows["vms"] > 0], tools.independent)) for rows in frames]
         results.append(EndResult(item.assumption, item.side, item.value, item.source, result.answer, *shares))
     return results
 

@@ -1,38 +1,43 @@
-"""One stage of a command: simulate a plan with an executor and make its tables. No host problem is simulated twice."""
+"""One stage of a command: simulate a plan with an executor and give its rows. No host problem is simulated twice."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
-import pyarrow as pa
+import pandas as pd
 
-from planner.analysis.summarize import summarize_run
+from planner.analysis.scenarios import SUMMARY_COLUMNS, ScenarioSummary, summarize_scenario
+from planner.analysis.summarize import summarize_summaries
 from planner.analysis.wording import format_count
 from planner.cli.progress import note, show_progress
 from planner.config.spec import PlannerConfig
 from planner.fleet.base import Executor, SimFactory
-from planner.host.problem import HostFailure, Outcome
+from planner.host.problem import Outcome
 from planner.results.manifest import scenario_entry
-from planner.results.tables import host_table, sorted_runs, vm_table
+from planner.results.outcomes import KnownOutcomes
+from planner.results.tables import PlanTables
 from planner.sweep.expand import Scenario
-from planner.sweep.plan import OutcomeKey, Plan, outcome_key
+from planner.sweep.plan import Plan
 
 SHOWN_FAILURES = 5
 
-KnownOutcomes = dict[OutcomeKey, Outcome]
-"""What came of every host problem simulated so far in a command."""
 
-
-class Stage(NamedTuple):
-    """A simulated plan and its tables; `outcomes` are in the order of `plan.problems`."""
+@dataclass(frozen=True)
+class Stage:
+    """A simulated plan and its rows; `summaries` has those of its scenarios that were made, by scenario id."""
 
     plan: Plan
-    outcomes: list[Outcome]
-    hosts: pa.Table
-    vms: pa.Table
+    tables: PlanTables
+    summaries: dict[int, ScenarioSummary] = field(default_factory=dict)
+
+    def rows_of(self, scenario_id: int, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the host rows of a scenario, with all columns of `planner.schema.HOST_COLUMNS` or some."""
+        frame: pd.DataFrame = self.tables.hosts_of(scenario_id, columns).to_pandas()
+        return frame
 
 
 def simulate_plan(plan: Plan, executor: Executor, sim_factory: SimFactory, label: str, known: KnownOutcomes) -> Stage:
-    """Simulate what is not yet known of a plan, show progress, make the tables.
+    """Simulate what is not yet stored of a plan, and show progress.
 
     Parameters
     ----------
@@ -42,37 +47,44 @@ def simulate_plan(plan: Plan, executor: Executor, sim_factory: SimFactory, label
         Makes a simulation from the plan's source.
     label : str
         Name of the stage, shown beside its progress.
-    known : dict
-        What earlier stages have found over the same fleet; what this one finds is added in place. Equal problems have
-        equal results, so they are taken from here. Start a command with an empty dict.
+    known : KnownOutcomes
+        What earlier stages, and an interrupted run, have found over the same fleet; what this one finds is stored there
+        as it comes. Equal problems have equal results, so they are taken from here.
+
+    Raises
+    ------
+    StoppedError
+        The user asked to stop; what was simulated is stored.
+    InputError
+        An outcome cannot be stored.
     """
-    keys = [outcome_key(plan.source, problem) for problem in plan.problems]
-    missing = [position for position, key in enumerate(keys) if key not in known]
+    keys = [known.key(plan.source, problem) for problem in plan.problems]
+    missing = [position for position, key in enumerate(keys) if known.store.number(key) is None]
     if missing:
 
         def keep(position: int, outcome: Outcome) -> None:
-            known[keys[missing[position]]] = outcome
+            known.store.add(keys[missing[position]], outcome)
 
         problems = [plan.problems[position] for position in missing]
         with show_progress(label, len(problems)) as advance:
             executor.run_problems(problems, sim_factory, plan.source, keep, advance)
-    outcomes = [known[key] for key in keys]
-    return Stage(plan, outcomes, host_table(plan, outcomes), vm_table(plan, outcomes))
+        known.store.flush()
+    return Stage(plan, PlanTables(plan, known.store, known.ask(keys)))
 
 
 def failed_runs(stage: Stage) -> list[tuple[dict[str, Any], Scenario]]:
-    """List the host runs of a stage that failed, in the order of its tables: the manifest's entry, and the scenario."""
+    """List the host runs of a stage that failed, in the order of its rows: the manifest's entry, and the scenario."""
     found = []
-    for run in sorted_runs(stage.plan):
-        outcome, placed = stage.outcomes[run.problem], stage.plan.placed[run.placed]
-        if isinstance(outcome, HostFailure):
-            entry = {
-                "scenario_id": placed.scenario.id,
-                "replicate": run.replicate,
-                "host": placed.hosts[run.host].hardware.name,
-                "message": outcome.message,
-            }
-            found.append((entry, placed.scenario))
+    for placed_idx, replicate, host, message in stage.tables.failures():
+        placed = stage.plan.placed[placed_idx]
+        entry = {
+            "scenario_id": placed.scenario.id,
+            "replicate": replicate,
+            "host": placed.hosts[host].hardware.name,
+            "message": message,
+            "seed": placed.config.seed,
+        }
+        found.append((entry, placed.scenario))
     return found
 
 
@@ -88,8 +100,15 @@ def note_failures(failures: Sequence[Mapping[str, Any]]) -> None:
 
 
 def summarize_stages(stages: Sequence[Stage], config: PlannerConfig) -> dict[str, Any]:
-    """Summarise all stages of a sweep together; at least one."""
-    hosts = pa.concat_tables([stage.hosts for stage in stages]).to_pandas()
-    vms = pa.concat_tables([stage.vms.select(["vm"]) for stage in stages]).to_pandas()
-    scenarios = [scenario_entry(item) for stage in stages for item in stage.plan.placed]
-    return summarize_run(hosts, vms, scenarios, config, stages[0].plan.source.independent_replicates())
+    """Summarise all stages of a sweep together; at least one. A scenario's rows are looked at once, then forgotten."""
+    independent = stages[0].plan.source.independent_replicates()
+    for stage in stages:
+        for item in stage.plan.placed:
+            scenario_id = item.scenario.id
+            if scenario_id not in stage.summaries:
+                rows = stage.rows_of(scenario_id, SUMMARY_COLUMNS)
+                summary = summarize_scenario(rows, scenario_entry(item), config.slo, independent)
+                stage.summaries[scenario_id] = summary
+    names = set().union(*(stage.tables.vm_names() for stage in stages))
+    found = [stage.summaries[item.scenario.id] for stage in stages for item in stage.plan.placed]
+    return summarize_summaries(found, len(names), config)

@@ -3,14 +3,13 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
 
 from planner.cli.dry_run import dry_run_as_dict, estimate_run, print_dry_run
+from planner.cli.interrupt import Interrupts, journaled, open_executor
 from planner.cli.progress import note
 from planner.cli.run_sweep import SweepJob, SweepResult, prepare_sweep, run_sweep, warm_up
 from planner.cli.stages import note_failures
@@ -19,14 +18,15 @@ from planner.config.check import KnownNames
 from planner.config.load import load_config
 from planner.config.spec import PlannerConfig
 from planner.errors import EXIT_INCOMPLETE, EXIT_OK, naming_source
-from planner.fleet.base import Executor
-from planner.fleet.local import LocalExecutor
 from planner.host.simulator import HostSim
 from planner.kernel_cache import is_warm
 from planner.placement import strategy_names
-from planner.results.store import REPORT
+from planner.results.identity import identify_run
+from planner.results.journal import open_journal
+from planner.results.store import REPORT, check_target
 from planner.sweep.plan import Plan, take_runs
 from planner.workload.build import build_source
+from planner.workload.source import DemandSource
 
 _LOG_COLUMNS = 140
 
@@ -56,6 +56,8 @@ class SweepOptions(NamedTuple):
         Search the ratios, as if the config had `sweep.adaptive`.
     is_sensitivity : bool
         Vary the assumptions, as if the config had `sweep.sensitivity: true`.
+    is_resumed : bool
+        Go on with an interrupted run at `out`.
     """
 
     config_path: Path
@@ -68,6 +70,7 @@ class SweepOptions(NamedTuple):
     is_dry_run: bool = False
     is_adaptive: bool = False
     is_sensitivity: bool = False
+    is_resumed: bool = False
 
 
 def sweep_command(options: SweepOptions) -> int:
@@ -86,27 +89,24 @@ def sweep_command(options: SweepOptions) -> int:
         config = load_config(config_path, overrides, _known_names())
     job = SweepJob(config, config_path, tuple(overrides), options.out or Path("reports") / config_path.stem)
     with naming_source(str(config_path)):
-        planner, plan = prepare_sweep(job, build_source(config, config_path.parent))
-    if options.is_dry_run:
-        _print_dry_run(options, config, plan)
-        return EXIT_OK
-    warm_up(HostSim, plan)
-    with open_executor(options.executor, options.workers, options.ray_address) as opened:
-        result = run_sweep(job, planner, plan, opened, HostSim)
+        check_target(job.out)
+        source = build_source(config, config_path.parent)
+        if options.is_dry_run:
+            _print_dry_run(options, config, prepare_sweep(job, source)[1])
+            return EXIT_OK
+    result = _run(job, source, options)
     _print_result(result, job.out, options.is_json)
     return EXIT_INCOMPLETE if result.failures else EXIT_OK
 
 
-@contextmanager
-def open_executor(kind: str, workers: int | None, ray_address: str | None) -> Iterator[Executor]:
-    """Open the executor of that kind, and close it afterwards. Ray is imported only when it is asked for."""
-    if kind == "local":
-        yield LocalExecutor()
-        return
-    from planner.fleet.ray_pool import RayExecutor
-
-    with RayExecutor(workers, ray_address, say=note) as executor:
-        yield executor
+def _run(job: SweepJob, source: DemandSource, options: SweepOptions) -> SweepResult:
+    identity = identify_run("sweep", job.config, source.vms, job.config_path.parent)
+    with Interrupts() as interrupts, journaled(open_journal(job.out, identity, options.is_resumed, note)) as journal:
+        with naming_source(str(job.config_path)):
+            prepared = prepare_sweep(job, source)
+        warm_up(HostSim, prepared[1])
+        with open_executor(options.executor, options.workers, options.ray_address, interrupts) as executor:
+            return run_sweep(job, prepared, executor, HostSim, journal)
 
 
 def _known_names() -> KnownNames:

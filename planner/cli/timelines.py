@@ -1,7 +1,7 @@
 """Which hosts are shown by tick: the worst of the recommended scenario and of the next larger ratio, replicate 0."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -38,13 +38,13 @@ class ChosenHost(NamedTuple):
         }
 
 
-def choose_hosts(hosts: pd.DataFrame, summary: Mapping[str, Any]) -> list[ChosenHost]:
+def choose_hosts(rows_of: Callable[[int], pd.DataFrame], summary: Mapping[str, Any]) -> list[ChosenHost]:
     """Choose the worst hosts: objective broken, then most swapped, most ballooned, most granted for its memory.
 
     Parameters
     ----------
-    hosts : DataFrame
-        Columns `planner.schema.HOST_COLUMNS`.
+    rows_of : callable
+        Returns the host rows of a scenario, with the columns `planner.schema.HOST_COLUMNS`.
     summary : mapping
         As made by `planner.analysis.summarize.summarize_run`.
     """
@@ -54,7 +54,8 @@ def choose_hosts(hosts: pd.DataFrame, summary: Mapping[str, Any]) -> list[Chosen
     for scenario_id in (recommendation["scenario_id"], recommendation["next_scenario_id"]):
         if scenario_id is None:
             continue
-        rows = hosts[(hosts["scenario_id"] == scenario_id) & (hosts["replicate"] == 0) & (hosts["status"] == "ok")]
+        hosts = rows_of(int(scenario_id))
+        rows = hosts[(hosts["replicate"] == 0) & (hosts["status"] == "ok")]
         shown = rows.assign(granted_share=rows["granted_bytes_max"] / rows["usable_bytes"])
         ordered = shown.sort_values([*_WORST_FIRST, "host"], ascending=[False] * len(_WORST_FIRST) + [True])
         scenario = scenarios[scenario_id]

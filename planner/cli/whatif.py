@@ -2,22 +2,23 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import pandas as pd
 import pyarrow as pa
 from rich.console import Console
 
 from planner.analysis.whatif_summary import WhatifTables, summarize_whatif
 from planner.cli.check import known_names
+from planner.cli.interrupt import Interrupts, journaled, open_executor
 from planner.cli.one_scenario import load_one_scenario
 from planner.cli.progress import note
 from planner.cli.recovery import describe_recovery
 from planner.cli.run_sweep import warm_up
-from planner.cli.stages import KnownOutcomes, Stage, failed_runs, note_failures, simulate_plan
-from planner.cli.sweep import open_executor
+from planner.cli.stages import Stage, failed_runs, note_failures, simulate_plan
 from planner.cli.whatif_table import print_whatif
 from planner.config.change import ChangeSpec
 from planner.config.change_file import changed_config, load_change
@@ -26,7 +27,10 @@ from planner.errors import EXIT_INCOMPLETE, EXIT_OK, ConfigError, Issue, naming_
 from planner.fleet.base import Executor
 from planner.host.simulator import HostSim
 from planner.report.whatif_page import render_whatif
+from planner.results.identity import identify_run
+from planner.results.journal import Journal, open_journal
 from planner.results.manifest import build_manifest, scenario_entry
+from planner.results.outcomes import KnownOutcomes
 from planner.results.store import REPORT, check_target
 from planner.results.tables import timeline_table
 from planner.results.whatif_store import WHATIF_FORMAT, WhatifContents, write_whatif
@@ -36,6 +40,7 @@ from planner.workload.build import build_source
 from planner.workload.source import DemandSource
 
 _LOG_COLUMNS = 140
+_VM_ORDER = [(name, "ascending") for name in ("scenario_id", "replicate", "host", "vm")]
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class WhatifJob:
     ray_address: str | None
     executor: str
     is_json: bool
+    is_resumed: bool = False
 
     def target(self) -> Path:
         """Return the directory to write: as given, or named after the config."""
@@ -75,22 +81,33 @@ def whatif_command(job: WhatifJob) -> int:
     _check_question(config)
     check_target(job.target(), WHATIF_FORMAT)
     changes = _load_changes(job.changes)
-    with naming_source(str(job.config_path)):
-        planner = WhatifPlanner(config, build_source(config, job.config_path.parent))
-    cases = _make_cases(planner, config, changes, job)
-    plans = _plans(planner.base, cases, planner.source)
-    count = sum(len(plan.problems) for plan in plans)
-    note(
-        f"base: {len(planner.base.hosts)} hosts, {planner.base.vms_placed} VMs; {len(cases)} cases, "
-        f"{sum(len(case.variants) for case in cases)} scenarios, about {count} different host runs"
-    )
-    warm_up(HostSim, plans[0])
-    with open_executor(job.executor, job.workers, job.ray_address) as executor:
-        stages = _simulate(plans, executor)
-    failures = [entry for stage in stages for entry, _ in failed_runs(stage)]
-    summary = _write(job, config, cases, stages, failures, {item.name or "": item for item in changes})
+    source = build_source(config, job.config_path.parent)
+    written = {item.name or "": item.model_dump(mode="json", exclude_none=True) for item in changes}
+    identity = identify_run("whatif", config, source.vms, job.config_path.parent, written)
+    with Interrupts() as interrupts, journaled(open_journal(job.target(), identity, job.is_resumed, note)) as journal:
+        with naming_source(str(job.config_path)):
+            planner = WhatifPlanner(config, source)
+        cases = _make_cases(planner, config, changes, job)
+        plans = _plans(planner.base, cases, planner.source)
+        note(_describe(planner.base, cases, plans))
+        warm_up(HostSim, plans[0])
+        with open_executor(job.executor, job.workers, job.ray_address, interrupts) as executor:
+            stages = _simulate(plans, executor, journal)
+        failures = [entry for stage in stages for entry, _ in failed_runs(stage)]
+        found = _summarize(job, config, cases, stages, failures)
+        contents = WhatifContents(config, written, _hosts(stages), _vms(stages), *found)
+        write_whatif(job.target(), contents, render_whatif, journal.discard)
+    summary = found.summary
     _print(job, summary, failures)
     return EXIT_INCOMPLETE if failures else EXIT_OK
+
+
+def _describe(base: PlacedScenario, cases: Sequence[Case], plans: Sequence[Plan]) -> str:
+    count = sum(len(plan.problems) for plan in plans)
+    return (
+        f"base: {len(base.hosts)} hosts, {base.vms_placed} VMs; {len(cases)} cases, "
+        f"{sum(len(case.variants) for case in cases)} scenarios, about {count} different host runs"
+    )
 
 
 def _check_question(config: PlannerConfig) -> None:
@@ -143,33 +160,44 @@ def _plans(base: PlacedScenario, cases: Sequence[Case], source: DemandSource) ->
     return [build_plan(source, list(placed.values())), *own]
 
 
-def _simulate(plans: Sequence[Plan], executor: Executor) -> list[Stage]:
+def _simulate(plans: Sequence[Plan], executor: Executor, journal: Journal) -> list[Stage]:
     """Simulate plan after plan. Rows of a plan's source mean nothing in another's, so nothing is shared."""
     stages = []
     for number, plan in enumerate(plans):
-        known: KnownOutcomes = {}
+        known = KnownOutcomes(journal.store, fleet=f"{number}")
         label = "what-if" if number == 0 else f"what-if, fleet {number + 1}"
         stages.append(simulate_plan(plan, executor, HostSim, label, known))
     return stages
 
 
-def _write(
+class _Found(NamedTuple):
+    """What is written beside the tables of hosts and VMs; fields as in `WhatifContents`."""
+
+    timelines: dict[str, pa.Table]
+    manifest: dict[str, Any]
+    summary: dict[str, Any]
+
+
+def _summarize(
     job: WhatifJob,
     config: PlannerConfig,
     cases: Sequence[Case],
     stages: Sequence[Stage],
     failures: list[dict[str, Any]],
-    changes: dict[str, ChangeSpec],
-) -> dict[str, Any]:
-    """Summarise and write; returns the summary."""
+) -> _Found:
+    stage_of = {item.scenario.id: stage for stage in stages for item in stage.plan.placed}
     placed = sorted((item for stage in stages for item in stage.plan.placed), key=lambda item: item.scenario.id)
-    hosts = _sorted(pa.concat_tables([stage.hosts for stage in stages]), ("scenario_id", "replicate", "host"))
-    vms = _sorted(pa.concat_tables([stage.vms for stage in stages]), ("scenario_id", "replicate", "host", "vm"))
     source = stages[0].plan.source
     entries = [case_entry(case, config) for case in cases]
     run = {"config": str(job.config_path), "cases": entries, "failures": failures}
     manifest = build_manifest(config, tuple(placed), source, run)
-    tables = WhatifTables(hosts.to_pandas(), vms.to_pandas(), {item.scenario.id: _gone(item) for item in placed})
+
+    def vms_of(scenario_id: int) -> pd.DataFrame:
+        frame: pd.DataFrame = stage_of[scenario_id].tables.vms_of(scenario_id).sort_by(_VM_ORDER).to_pandas()
+        return frame
+
+    gone = {item.scenario.id: _gone(item) for item in placed}
+    tables = WhatifTables(lambda scenario_id: stage_of[scenario_id].rows_of(scenario_id), vms_of, gone)
     scenarios = [scenario_entry(item) for item in placed]
     summary = summarize_whatif(tables, scenarios, entries, config, source.independent_replicates())
     timelines: dict[str, pa.Table] = {}
@@ -181,20 +209,30 @@ def _write(
             item["recovery"], item["timeline_host"] = recovery.rows, recovery.host
             if recovery.timeline is not None:
                 timelines[str(item["scenario_id"])] = timeline_table(recovery.timeline)
-    written = {name: item.model_dump(mode="json", exclude_none=True) for name, item in changes.items()}
-    contents = WhatifContents(config, written, hosts, vms, timelines, manifest, summary)
-    write_whatif(job.target(), contents, render_whatif)
-    return summary
+    return _Found(timelines, manifest, summary)
+
+
+def _by_scenario(stages: Sequence[Stage]) -> list[tuple[int, Stage]]:
+    found = [(item.scenario.id, stage) for stage in stages for item in stage.plan.placed]
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def _hosts(stages: Sequence[Stage]) -> Iterator[pa.Table]:
+    for scenario_id, stage in _by_scenario(stages):
+        yield from stage.tables.host_pieces(scenario_id=scenario_id)
+
+
+def _vms(stages: Sequence[Stage]) -> Iterator[pa.Table]:
+    """Yield the rows of all VMs; those of a host are in the order of their names, whatever fleet they are of."""
+    for scenario_id, stage in _by_scenario(stages):
+        # A piece holds whole hosts, so what is sorted within pieces is sorted.
+        yield from (piece.sort_by(_VM_ORDER) for piece in stage.tables.vm_pieces(scenario_id))
 
 
 def _gone(item: PlacedScenario) -> list[str]:
     """List the hosts that are gone when judging starts."""
     first_tick = round(item.config.warm_up / item.config.tick)
     return [host.hardware.name for host in item.hosts if host.gone_tick is not None and host.gone_tick <= first_tick]
-
-
-def _sorted(table: pa.Table, keys: Sequence[str]) -> pa.Table:
-    return table.combine_chunks().sort_by([(key, "ascending") for key in keys])
 
 
 def case_entry(case: Case, config: PlannerConfig) -> dict[str, Any]:

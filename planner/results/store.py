@@ -8,7 +8,7 @@ writer options, no times, no paths.
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,9 @@ import yaml
 
 from planner.config.spec import PlannerConfig
 from planner.errors import InputError, ReportError
+from planner.results.columns import arrow_schema
+from planner.results.files import sync_tree
+from planner.schema import HOST_COLUMNS, VM_COLUMNS
 from planner.targets import check_writable, resolve_target
 
 RUN_FORMAT = "planner-run"
@@ -33,6 +36,9 @@ TIMELINE = "timeline"
 SUMMARY = "summary.json"
 REPORT = "report.html"
 
+ROWS_PER_GROUP = 1 << 15
+"""Rows of a row group of a Parquet file: some 8 MB of VMs, 40 MB of hosts."""
+
 
 @dataclass(frozen=True)
 class RunContents:
@@ -40,8 +46,8 @@ class RunContents:
 
     Attributes
     ----------
-    hosts, vms : Table
-        As built by `planner.results.tables`.
+    hosts, vms : iterable of Table
+        Pieces as made by `planner.results.tables`, in order; taken once.
     timelines : mapping
         File name without suffix -> table.
     manifest, summary : mapping
@@ -49,8 +55,8 @@ class RunContents:
     """
 
     config: PlannerConfig
-    hosts: pa.Table
-    vms: pa.Table
+    hosts: Iterable[pa.Table]
+    vms: Iterable[pa.Table]
     timelines: Mapping[str, pa.Table]
     manifest: Mapping[str, Any]
     summary: Mapping[str, Any]
@@ -90,7 +96,12 @@ def is_run_directory(path: Path, run_format: str = RUN_FORMAT) -> bool:
     return isinstance(manifest, dict) and manifest.get("format") == run_format
 
 
-def write_run(out: Path, contents: RunContents, render: Callable[[Path, Path], None]) -> None:
+def write_run(
+    out: Path,
+    contents: RunContents,
+    render: Callable[[Path, Path], None],
+    when_done: Callable[[], None] = lambda: None,
+) -> None:
     """Write a run directory, replacing an earlier run at the same place.
 
     Parameters
@@ -99,6 +110,8 @@ def write_run(out: Path, contents: RunContents, render: Callable[[Path, Path], N
         Target directory.
     render : callable
         Takes (run directory, HTML file to write) and writes the report; called when all else is written.
+    when_done : callable
+        Called when the directory is in place, with its report or without.
 
     Raises
     ------
@@ -112,11 +125,15 @@ def write_run(out: Path, contents: RunContents, render: Callable[[Path, Path], N
         (folder / TIMELINE).mkdir()
         _write_files(folder, contents)
 
-    write_directory(out, RUN_FORMAT, write_files, render)
+    write_directory(out, RUN_FORMAT, write_files, render, when_done)
 
 
 def write_directory(
-    out: Path, run_format: str, write_files: Callable[[Path], None], render: Callable[[Path, Path], None]
+    out: Path,
+    run_format: str,
+    write_files: Callable[[Path], None],
+    render: Callable[[Path, Path], None],
+    when_done: Callable[[], None] = lambda: None,
 ) -> None:
     """Write a directory as a whole or not at all, replacing an earlier one of the same format.
 
@@ -128,7 +145,7 @@ def write_directory(
         What the manifest that `write_files` writes says under "format".
     write_files : callable
         Takes an empty directory and writes everything but the report.
-    render : callable
+    render, when_done : callable
         As in `write_run`, which has the exceptions, too.
     """
     check_target(out, run_format)
@@ -139,21 +156,39 @@ def write_directory(
         partial.mkdir(parents=True)
         write_files(partial)
         failure = _try_to_render(partial, render)
+        sync_tree(partial)
         _replace(partial, target)
     except OSError as error:
         raise InputError(str(out), f"cannot be written: {error.strerror or error}", "check space and rights") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    when_done()
     if failure is not None:
         raise ReportError(str(out), f"{type(failure).__name__}: {failure}") from failure
 
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a Parquet file whose bytes depend on the table only."""
-    pq.write_table(
-        table, path, version="2.6", compression="zstd", compression_level=3, row_group_size=1 << 18,
+    write_tables([table], path, table.schema)
+
+
+def write_tables(pieces: Iterable[pa.Table], path: Path, schema: pa.Schema) -> None:
+    """Write the rows of many tables as one Parquet file.
+
+    Its bytes depend on the rows only, not on how they are cut into pieces. One row group is in memory at a time.
+    """
+    with pq.ParquetWriter(
+        path, schema, version="2.6", compression="zstd", compression_level=3,
         use_dictionary=True, write_statistics=True, data_page_version="1.0",
-    )  # fmt: skip
+    ) as writer:  # fmt: skip
+        waiting = schema.empty_table()
+        for piece in pieces:
+            waiting = pa.concat_tables([waiting, piece])
+            while waiting.num_rows >= ROWS_PER_GROUP:
+                writer.write_table(waiting.slice(0, ROWS_PER_GROUP).combine_chunks())
+                waiting = waiting.slice(ROWS_PER_GROUP)
+        if waiting.num_rows:
+            writer.write_table(waiting.combine_chunks())
 
 
 def config_as_yaml(config: PlannerConfig) -> str:
@@ -166,8 +201,8 @@ def _write_files(folder: Path, contents: RunContents) -> None:
     write_json(manifest, folder / MANIFEST)
     write_json(contents.summary, folder / SUMMARY)
     (folder / CONFIG).write_text(config_as_yaml(contents.config), encoding="utf-8")
-    write_table(contents.hosts, folder / HOSTS)
-    write_table(contents.vms, folder / VMS)
+    write_tables(contents.hosts, folder / HOSTS, arrow_schema(HOST_COLUMNS))
+    write_tables(contents.vms, folder / VMS, arrow_schema(VM_COLUMNS))
     for name, table in contents.timelines.items():
         write_table(table, folder / TIMELINE / f"{name}.parquet")
 

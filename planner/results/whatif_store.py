@@ -1,6 +1,6 @@
 """The directory of a what-if: the rows of base and cases, the changes, what was run, the summary and a page."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import yaml
 
 from planner.config.spec import PlannerConfig
 from planner.errors import InputError
+from planner.results.columns import arrow_schema
 from planner.results.read import read_config, read_json, read_table
 from planner.results.store import (
     CONFIG,
@@ -23,8 +24,9 @@ from planner.results.store import (
     write_directory,
     write_json,
     write_table,
+    write_tables,
 )
-from planner.schema import TIMELINE_COLUMNS
+from planner.schema import HOST_COLUMNS, TIMELINE_COLUMNS, VM_COLUMNS
 
 WHATIF_FORMAT = "planner-whatif"
 WHATIF_FORMAT_VERSION = 1
@@ -42,8 +44,8 @@ class WhatifContents:
         Of the base.
     changes : mapping
         Name of a case -> its change file as read, plain values.
-    hosts, vms : Table
-        Rows of all scenarios; the manifest says which is which.
+    hosts, vms : iterable of Table
+        Rows of all scenarios, in pieces, in order; the manifest says which is which.
     timelines : mapping
         Scenario, as text -> time line of the host that a failure presses longest.
     manifest, summary : mapping
@@ -52,14 +54,16 @@ class WhatifContents:
 
     config: PlannerConfig
     changes: Mapping[str, Any]
-    hosts: pa.Table
-    vms: pa.Table
+    hosts: Iterable[pa.Table]
+    vms: Iterable[pa.Table]
     timelines: Mapping[str, pa.Table]
     manifest: Mapping[str, Any]
     summary: Mapping[str, Any]
 
 
-def write_whatif(out: Path, contents: WhatifContents, render: Callable[[Path, Path], None]) -> None:
+def write_whatif(
+    out: Path, contents: WhatifContents, render: Callable[[Path, Path], None], when_done: Callable[[], None]
+) -> None:
     """Write the directory of a what-if, replacing an earlier one at the same place; see `store.write_directory`."""
 
     def write_files(folder: Path) -> None:
@@ -69,13 +73,13 @@ def write_whatif(out: Path, contents: WhatifContents, render: Callable[[Path, Pa
         (folder / CONFIG).write_text(config_as_yaml(contents.config), encoding="utf-8")
         changes = yaml.safe_dump(dict(contents.changes), sort_keys=False, allow_unicode=True)
         (folder / CHANGES).write_text(changes, encoding="utf-8")
-        write_table(contents.hosts, folder / HOSTS)
-        write_table(contents.vms, folder / VMS)
+        write_tables(contents.hosts, folder / HOSTS, arrow_schema(HOST_COLUMNS))
+        write_tables(contents.vms, folder / VMS, arrow_schema(VM_COLUMNS))
         (folder / TIMELINE).mkdir()
         for name, table in contents.timelines.items():
             write_table(table, folder / TIMELINE / f"{name}.parquet")
 
-    write_directory(out, WHATIF_FORMAT, write_files, render)
+    write_directory(out, WHATIF_FORMAT, write_files, render, when_done)
 
 
 @dataclass(frozen=True)

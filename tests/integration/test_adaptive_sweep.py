@@ -12,6 +12,7 @@ from planner.cli.main import main
 from planner.cli.stages import simulate_plan, summarize_stages
 from planner.fleet.local import LocalExecutor
 from planner.results import read_run
+from planner.results.outcomes import KnownOutcomes
 from planner.sweep.adaptive import grid_config
 from planner.sweep.expand import expand_scenarios
 from planner.sweep.placing import SweepPlanner
@@ -45,7 +46,7 @@ def searched(**sweep):
     plan = SweepPlanner(grid, FakeSource()).plan(expand_scenarios(grid))
     looks = plan_looks(grid.sweep.replicates, config.slo.confidence)
     recording = Recording()
-    tools = SearchTools(config, recording, FakeSim, {}, looks, None)
+    tools = SearchTools(config, recording, FakeSim, KnownOutcomes(), looks, None)
     lines = lines_of(plan, looks)
     run_searches(tools, plan, lines, "search", grid_problems(plan, config))
     return config, plan, recording, lines
@@ -53,7 +54,7 @@ def searched(**sweep):
 
 def test_search_finds_what_the_whole_grid_finds_and_simulates_far_less():
     config, plan, recording, lines = searched()
-    stage = simulate_plan(plan, LocalExecutor(), FakeSim, "grid", {})
+    stage = simulate_plan(plan, LocalExecutor(), FakeSim, "grid", KnownOutcomes())
     whole = summarize_stages([stage], grid_config(config, None))
     answers = {line.placed[0].scenario.placement: line.answer for line in lines}
     recommendation = whole["recommendation"]

@@ -13,8 +13,9 @@ from planner.config.load import load_config
 from planner.config.spec import PlannerConfig
 from planner.errors import InputError, ReportError
 from planner.results import RunContents, check_target, read_run, write_run
+from planner.results.columns import arrow_schema
 from planner.results.manifest import config_hash
-from planner.results.tables import arrow_schema, timeline_table
+from planner.results.tables import timeline_table
 from planner.schema import HOST_COLUMNS, TIMELINE_COLUMNS, VM_COLUMNS
 
 CONFIG = PlannerConfig.model_validate(
@@ -39,7 +40,7 @@ def one_row(columns):
 def contents(**changes):
     timeline = np.arange(2 * len(TIMELINE_COLUMNS), dtype=np.int64).reshape(2, -1)
     given = {
-        "config": CONFIG, "hosts": one_row(HOST_COLUMNS), "vms": one_row(VM_COLUMNS),
+        "config": CONFIG, "hosts": [one_row(HOST_COLUMNS)], "vms": [one_row(VM_COLUMNS)],
         "timelines": {"scenario-000-replicate-00-esx-01": timeline_table(timeline)},
         "manifest": {"seed": 5, "scenarios": []}, "summary": {"scenarios": [], "recommendation": {"ratio": None}},
     }  # fmt: skip
