@@ -86,7 +86,7 @@ def measure_host(preset, memory_gib, ratio):
     granted_pages = result.timeline[:, names["granted_bytes"]].sum() / PAGE_BYTES
     touched_pages = result.timeline[:, names["active_bytes"]].sum() / PAGE_BYTES
     n_pages = int(count_pages(configured, 1).sum())
-    is_played = not sim.prepare(make_problem(source, preset, memory_gib, ratio, COARSE))[0].knobs.is_quiet
+    is_played = not sim.is_quiet(make_problem(source, preset, memory_gib, ratio, COARSE))
     state_bytes = n_pages * BUILD_BYTES + is_played * (granted_pages * DUE_BYTES + touched_pages * TOUCH_BYTES)
     peak = peak_gib()
     copied = copy_bandwidth().value

@@ -72,8 +72,8 @@ def build_active(n_vms: int) -> state.ActiveArrays:
     return state.ActiveArrays(zeros[0], zeros[1], zeros[2], zeros[3], build_normal_table())
 
 
-def build_balloon_knobs(problem: HostProblem, tick_s: float, is_quiet: bool) -> state.BalloonKnobs:
-    """Build the scalars of ballooning and of the estimator; a quiet host estimates nothing."""
+def build_balloon_knobs(problem: HostProblem, tick_s: float) -> state.BalloonKnobs:
+    """Build the scalars of ballooning and of the estimator."""
     spec, sampling = problem.hypervisor.ballooning, problem.hypervisor.active_sampling
     page_bytes = problem.page_scale * PAGE_BYTES
     periods_per_min = 60.0 / sampling.period
@@ -88,7 +88,7 @@ def build_balloon_knobs(problem: HostProblem, tick_s: float, is_quiet: bool) -> 
         buffer=spec.buffer,
         delay_ticks=math.ceil(spec.driver_delay / tick_s),
         is_zeroing=problem.workload.zeroed_at_boot,
-        is_estimating=policy == POLICY_ESXI and not is_quiet,
+        is_estimating=policy == POLICY_ESXI,
         sample_pages=sampling.pages,
         sample_period_s=sampling.period,
         slow_gain=1.0 - sampling.slow_decay_per_min ** (1.0 / periods_per_min),

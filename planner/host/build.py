@@ -4,82 +4,64 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planner.host.balloons import (
-    build_active,
-    build_balloon_knobs,
-    build_balloons,
-    build_guests,
-    policy_acts_below,
-)
-from planner.host.pages import FleetPages, PageSource
+from planner.host.balloons import build_active, build_balloon_knobs, build_balloons, build_guests
+from planner.host.pages import FleetPages
 from planner.host.problem import HostProblem
 from planner.host.rebuild import build_rebuild
 from planner.host.sharing import build_contents, build_sharing_arrays, build_sharing_knobs, scan_budget
 from planner.host.swap import build_swap, cache_cap_units
-from planner.host.touches import CalmTicks, TouchSource
 from planner.kernels import state
 from planner.units import LARGE_PAGE_BYTES, PAGE_BYTES, PAGES_PER_LARGE_PAGE
 from planner.workload.fleet import Presence, VmTable
 from planner.workload.overhead import min_free_bytes, sharing_table_bytes, vm_overhead_bytes, watermark_bytes
-from planner.workload.touch import TouchSchedule, count_pages
+from planner.workload.touch import DemandPages
 
 
-class VmPages(NamedTuple):
-    """The host's VMs, and how many sampled pages each has."""
-
-    vms: VmTable
-    n_pages: np.ndarray
-
-
-class FleetState(NamedTuple):
-    """One replicate of the whole fleet, from which hosts take their VMs.
+class HostVms(NamedTuple):
+    """The VMs of one host in one replicate, in the order of the problem's `vm_idx`.
 
     Attributes
     ----------
+    table : VmTable
     keys : uint32 array, shape (n_vms,)
         Draw key of each VM.
-    calm : CalmTicks
-        What VM-ticks without stalls come to.
+    demand : DemandPages
+        What they have granted and touch.
     presence : Presence
-        Which VMs come and go.
+        Which of them come and go.
     tick_s : float
         Length of a tick. [s]
     """
 
-    vms: VmTable
+    table: VmTable
     keys: np.ndarray
-    pages: PageSource
-    schedule: TouchSchedule
-    touches: TouchSource
-    calm: CalmTicks
+    demand: DemandPages
     presence: Presence
     tick_s: float
 
 
-def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
-    """Build the stack of a host before its first tick: nothing touched, everything free."""
-    vms, keys, schedule, tick_s = fleet.vms, fleet.keys, fleet.schedule, fleet.tick_s
-    vm_idx = np.array(problem.vm_idx, dtype=np.int64)
-    host_vms = vms.take(vm_idx)
-    n_pages = schedule.n_pages[vm_idx]
-    mine = VmPages(host_vms, n_pages)
-    pages = fleet.pages.take(vm_idx)
-    start = pages.start
+def build_stack(problem: HostProblem, vms: HostVms, pages: FleetPages, plan: state.DemandPlan) -> state.Stack:
+    """Build the stack of a host before its first tick: nothing touched, everything free.
+
+    Parameters
+    ----------
+    problem : HostProblem
+    vms : HostVms
+    pages : FleetPages
+        Pages of these VMs, with small content keys.
+    plan : DemandPlan
+        Their demand as the kernels take it.
+    """
+    n_pages, tick_s = vms.demand.n_pages, vms.tick_s
     home_content, zero_content, contents = build_contents(problem, pages)
-    granted_pages = schedule.granted_pages[vm_idx]
-    if problem.workload.zeroed_at_boot:
-        granted_pages = np.where(granted_pages >= 0, n_pages[:, np.newaxis], granted_pages)
-    presence = fleet.presence.take(vm_idx)
-    stays = build_stays(problem, mine, presence)
-    knobs = _build_knobs(problem, host_vms.take(np.flatnonzero(presence.is_whole)), tick_s)
-    taken_pages = granted_pages + np.where(granted_pages >= 0, stays.overhead[:, np.newaxis], 0)
-    knobs = knobs._replace(is_quiet=is_quiet(problem, host_vms, knobs, taken_pages))
-    reservation = np.minimum(-(-host_vms.reservation_bytes // (problem.page_scale * PAGE_BYTES)), n_pages)
+    knobs = build_knobs(problem, vms)
+    reservation = reserved_pages(problem, vms)
     blocks = -(-n_pages // knobs.pages_per_block)
+    queued_pages = _queued_pages(n_pages, vms.presence)
     return state.Stack(
         pages=_build_pages(pages, home_content),
         contents=contents,
-        vms=_build_vms(problem, mine, start, keys[vm_idx], tick_s),
+        vms=_build_vms(problem, vms, pages.start, reservation),
         host=state.HostArrays(
             totals=_initial_totals(),
             is_small=np.full(blocks.sum(), 0 if knobs.is_large else 1, dtype=np.uint8),
@@ -87,19 +69,26 @@ def build_stack(problem: HostProblem, fleet: FleetState) -> state.Stack:
             breaks=np.zeros(n_pages.size, dtype=np.int64),
             victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, dtype=np.int64),
         ),
-        swap=build_swap(problem, pages.compressed_units, granted_pages.shape, tick_s, _queued_pages(n_pages, presence)),
+        swap=build_swap(problem, pages.compressed_units, vms.demand.granted.shape, tick_s, queued_pages),
         knobs=knobs,
-        plan=fleet.touches.plan(vm_idx, knobs.is_quiet, fleet.calm),
+        plan=plan,
         guests=build_guests(problem, n_pages, zero_content),
-        balloons=build_balloons(problem, host_vms, n_pages, reservation, tick_s),
+        balloons=build_balloons(problem, vms.table, n_pages, reservation, tick_s),
         active=build_active(n_pages.size),
-        balloon_knobs=build_balloon_knobs(problem, tick_s, knobs.is_quiet),
+        balloon_knobs=build_balloon_knobs(problem, tick_s),
         sharing=build_sharing_arrays(
-            problem.hypervisor.page_sharing, home_content.size, contents.refs.size, vm_idx.size
+            problem.hypervisor.page_sharing, home_content.size, contents.refs.size, n_pages.size
         ),
         rebuild=build_rebuild(problem, knobs, n_pages.size, tick_s),
-        stays=stays,
+        stays=build_stays(problem, vms),
     )
+
+
+def reserved_pages(problem: HostProblem, vms: HostVms) -> np.ndarray:
+    """Return the sampled pages of each VM that are never reclaimed: int64 array, shape (n_vms,)."""
+    page_bytes = problem.page_scale * PAGE_BYTES
+    pages: np.ndarray = np.minimum(-(-vms.table.reservation_bytes // page_bytes), vms.demand.n_pages)
+    return pages.astype(np.int64)
 
 
 def _queued_pages(n_pages: np.ndarray, presence: Presence) -> int:
@@ -124,21 +113,17 @@ def _build_pages(pages: FleetPages, home_content: np.ndarray) -> state.PageArray
     )
 
 
-def _build_vms(
-    problem: HostProblem, mine: VmPages, start: np.ndarray, keys: np.ndarray, tick_s: float
-) -> state.VmArrays:
-    n_pages = mine.n_pages
-    page_bytes = problem.page_scale * PAGE_BYTES
+def _build_vms(problem: HostProblem, vms: HostVms, start: np.ndarray, reservation: np.ndarray) -> state.VmArrays:
+    n_pages, page_bytes = vms.demand.n_pages, problem.page_scale * PAGE_BYTES
     n_vms = n_pages.size
-    reservation = np.minimum(-(-mine.vms.reservation_bytes // page_bytes), n_pages)
     return state.VmArrays(
         start=start.astype(np.int64),
-        key=keys,
-        shares=mine.vms.shares.astype(np.float64),
-        reservation=reservation.astype(np.int64),
-        limit=np.maximum(1, -(-mine.vms.limit_bytes // page_bytes)).astype(np.int64),
+        key=vms.keys,
+        shares=vms.table.shares.astype(np.float64),
+        reservation=reservation,
+        limit=np.maximum(1, -(-vms.table.limit_bytes // page_bytes)).astype(np.int64),
         compress_cap=cache_cap_units(problem, n_pages),
-        scan_per_tick=scan_budget(problem, n_pages, tick_s),
+        scan_per_tick=scan_budget(problem, n_pages, vms.tick_s),
         granted=np.full(n_vms, -1, dtype=np.int64),
         counts=_initial_counts(n_pages),
         small=np.zeros(n_vms, dtype=np.int64),
@@ -153,22 +138,23 @@ def _initial_counts(n_pages: np.ndarray) -> np.ndarray:
     return counts
 
 
-def build_stays(problem: HostProblem, mine: VmPages, presence: Presence) -> state.StayArrays:
+def build_stays(problem: HostProblem, vms: HostVms) -> state.StayArrays:
     """Build how VMs come to the host: the overhead memory of those that come and go is taken while they are on."""
-    page_bytes = problem.page_scale * PAGE_BYTES
-    rounding_bytes = mine.n_pages * page_bytes - mine.vms.configured_bytes
-    overhead = np.rint((vm_overhead_bytes(mine.vms, problem.hypervisor) - rounding_bytes) / page_bytes)
+    page_bytes, n_pages = problem.page_scale * PAGE_BYTES, vms.demand.n_pages
+    rounding_bytes = n_pages * page_bytes - vms.table.configured_bytes
+    overhead = np.rint((vm_overhead_bytes(vms.table, problem.hypervisor) - rounding_bytes) / page_bytes)
     return state.StayArrays(
-        running_tick=presence.running_tick.copy(),
-        overhead=np.where(presence.is_whole, 0, np.maximum(overhead, 0)).astype(np.int64),
-        held=np.zeros(mine.n_pages.size, dtype=np.int64),
+        running_tick=vms.presence.running_tick.copy(),
+        overhead=np.where(vms.presence.is_whole, 0, np.maximum(overhead, 0)).astype(np.int64),
+        held=np.zeros(n_pages.size, dtype=np.int64),
     )
 
 
-def _build_knobs(problem: HostProblem, vms: VmTable, tick_s: float) -> state.Knobs:
-    """Build the scalars of the policy; `vms` are the VMs whose overhead memory the host gives up from the start."""
+def build_knobs(problem: HostProblem, vms: HostVms) -> state.Knobs:
+    """Build the scalars of the policy. The host gives up the overhead memory of VMs that never leave from the start."""
     hypervisor, page_bytes = problem.hypervisor, problem.page_scale * PAGE_BYTES
-    overhead_bytes = int(vm_overhead_bytes(vms, hypervisor).sum())
+    whole = vms.presence.is_whole
+    overhead_bytes = int(vm_overhead_bytes(vms.table, hypervisor)[whole].sum())
     table_bytes = sharing_table_bytes(problem.host.memory_bytes, hypervisor)
     backing_bytes = problem.host.memory_bytes - problem.host.reserved_bytes - overhead_bytes - table_bytes
     min_free = min_free_bytes(problem.host.memory_bytes, hypervisor) / page_bytes
@@ -194,8 +180,7 @@ def _build_knobs(problem: HostProblem, vms: VmTable, tick_s: float) -> state.Kno
         is_swapping=hypervisor.swap.enabled,
         is_lru=hypervisor.swap.victims == "lru",
         is_large=hypervisor.large_pages,
-        is_quiet=False,
-        sharing=build_sharing_knobs(problem, tick_s),
+        sharing=build_sharing_knobs(problem, vms.tick_s),
     )
 
 
@@ -222,23 +207,7 @@ def _thresholds(problem: HostProblem) -> _Thresholds:
     return _Thresholds(clear, soft, hard, low, fault_below=1, hard_goal=int(hard * (1.0 + hypervisor.state_margin)) + 1)
 
 
-def _rounding_bytes(vms: VmTable, page_bytes: int) -> int:
+def _rounding_bytes(vms: HostVms, page_bytes: int) -> int:
     """Return what rounding to sampled pages added to the VMs' memory: the host gets it, too, so that ratios hold."""
-    pages = count_pages(vms.configured_bytes, page_bytes // PAGE_BYTES)
-    return int((pages * page_bytes - vms.configured_bytes).sum())
-
-
-def is_quiet(problem: HostProblem, vms: VmTable, knobs: state.Knobs, taken_pages: np.ndarray) -> bool:
-    """Say whether no mechanism can ever act: all that VMs take fits above all thresholds, and nothing is scanned.
-
-    Then no page's fate depends on when it is touched, and touches need not be played. `taken_pages`, int array of
-    shape (n_vms, n_ticks), holds granted pages and the overhead of passing VMs; negative while off.
-    """
-    if (vms.limit_bytes < vms.configured_bytes).any():
-        return False
-    acts_below = policy_acts_below(problem) / (problem.page_scale * PAGE_BYTES)
-    if knobs.is_sharing and (knobs.sharing.is_ksm or not knobs.is_large):
-        return False
-    wanted_free = max(knobs.clear_below, knobs.break_below if knobs.is_sharing else 0, acts_below)
-    most_taken = int(np.maximum(taken_pages, 0).sum(axis=0).max()) if taken_pages.size else 0
-    return most_taken + wanted_free <= knobs.frames
+    rounding_bytes = vms.demand.n_pages * page_bytes - vms.table.configured_bytes
+    return int(rounding_bytes[vms.presence.is_whole].sum())

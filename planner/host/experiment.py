@@ -8,21 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.host.build import FleetState, build_stack
+from planner.host.build import HostVms, build_stack
 from planner.host.costs import build_costs
 from planner.host.pages import FleetPages
 from planner.host.problem import HostProblem
 from planner.host.results import build_out
 from planner.host.simulator import translation_table
-from planner.host.touches import CalmTicks, VmTouches, age_buckets
+from planner.host.touches import VmTouches, age_buckets
 from planner.kernels.account import Costs, Out
 from planner.kernels.host_loop import simulate_tick, simulate_ticks
 from planner.kernels.state import DemandPlan, Stack
 from planner.streams import vm_keys
 from planner.workload.fleet import VmTable, always_present
-from planner.workload.touch import TouchSchedule
-
-_NO_DRIFT = np.zeros(0)
+from planner.workload.touch import DemandPages
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class ExperimentRun:
     def __init__(self, experiment: Experiment) -> None:
         problem, n_ticks = experiment.problem, experiment.granted.shape[1]
         names = experiment.vms.names
-        self.stack: Stack = build_stack(problem, _fleet_state(experiment, vm_keys(problem.seed, 0, names)))
+        self.stack: Stack = _build(experiment)
         self.costs: Costs = build_costs(problem, experiment.tick_s, n_ticks, experiment.vms.vcpus)
         self.out: Out = build_out(len(names), n_ticks, experiment.vms.vcpus.astype(np.float64))
         self._table = translation_table(problem.host.cpu, problem.workload.tail, problem.host.page_tables)
@@ -91,46 +89,26 @@ class ExperimentRun:
         simulate_ticks(self.stack, self.costs, self._table, self.out, (0, self._n_ticks))
 
 
-def _fleet_state(experiment: Experiment, keys: np.ndarray) -> FleetState:
-    n_pages = np.diff(experiment.pages.start)
-    schedule = TouchSchedule(
-        n_pages=n_pages,
-        clock=np.zeros(experiment.granted.shape, dtype=np.uint32),
-        granted_pages=experiment.granted.astype(np.int32),
-        active_pages=np.zeros(experiment.granted.shape),
-        clock_unit=np.ones(n_pages.size),
-        gap=_NO_DRIFT,
-    )
-    shape = experiment.granted.shape
-    return FleetState(
-        vms=experiment.vms,
-        keys=keys,
-        pages=experiment.pages.with_small_keys(),
-        schedule=schedule,
-        touches=_WrittenTouches(experiment),
-        calm=CalmTicks(np.zeros(shape), np.zeros(shape, dtype=np.uint8)),
+def _build(experiment: Experiment) -> Stack:
+    n_ticks = experiment.granted.shape[1]
+    offsets = np.cumsum([0, *(vm.page.size for vm in experiment.touches)])
+    start = np.stack([vm.start + offset for vm, offset in zip(experiment.touches, offsets[:-1], strict=True)])
+    active = np.diff(start, axis=1).astype(np.float64)
+    demand = DemandPages(np.diff(experiment.pages.start), experiment.granted.astype(np.int32), active)
+    vms = HostVms(
+        table=experiment.vms,
+        keys=vm_keys(experiment.problem.seed, 0, experiment.vms.names),
+        demand=demand,
         presence=always_present(len(experiment.vms)),
         tick_s=experiment.tick_s,
     )
-
-
-class _WrittenTouches:
-    """Touches as the experiment has them, in the shape the stack wants."""
-
-    def __init__(self, experiment: Experiment) -> None:
-        self._experiment = experiment
-
-    def plan(self, vm_idx: np.ndarray, is_quiet: bool, calm: CalmTicks) -> DemandPlan:
-        granted, touches = self._experiment.granted, self._experiment.touches
-        shape = granted.shape
-        offsets = np.cumsum([0, *(vm.page.size for vm in touches)])
-        start = np.stack([vm.start + offset for vm, offset in zip(touches, offsets[:-1], strict=True)])
-        return DemandPlan(
-            granted=granted.astype(np.int32),
-            active=np.diff(start, axis=1).astype(np.float64),
-            touched_page=np.concatenate([vm.page for vm in touches]).astype(np.int32),
-            touched_start=start.astype(np.int64),
-            age_bucket=age_buckets(shape[1]),
-            calm_overhead=calm.overhead,
-            calm_bin=calm.bin,
-        )
+    plan = DemandPlan(
+        granted=demand.granted,
+        active=active,
+        touched_page=np.concatenate([vm.page for vm in experiment.touches]).astype(np.int32),
+        touched_start=start.astype(np.int64),
+        age_bucket=age_buckets(n_ticks),
+        calm_overhead=np.zeros(active.shape),
+        calm_bin=np.zeros(active.shape, dtype=np.uint8),
+    )
+    return build_stack(experiment.problem, vms, experiment.pages.with_small_keys(), plan)

@@ -10,7 +10,8 @@ import numpy as np
 
 from planner.config.slo import SEPARATOR, SLOWDOWNS, SloClassSpec, SloSpec
 from planner.host.problem import HostProblem
-from planner.host.results import RunOfHost, slo_broken_ticks, slowdown_edges, timeline_column
+from planner.host.results import RunOfHost, slo_broken_ticks
+from planner.host.slowdown import slowdown_edges
 from planner.kernels import account
 from planner.kernels.state import STATE_HARD
 from planner.workload.fleet import VmTable
@@ -24,12 +25,20 @@ class JudgedVms(NamedTuple):
     ----------
     table : VmTable
         Their rows, in the order of the run's arrays.
-    is_placed : bool array, shape (n_vms, n_judged_ticks)
-        Whether the host keeps a place for the VM: always, or while a VM that comes and goes is on.
+    is_whole : bool array, shape (n_vms,)
+        Whether the host keeps a place for the VM always.
+    granted : int32 array, shape (n_vms, n_judged_ticks)
+        Pages that it has touched; -1 while off: the host keeps no place then for a VM that comes and goes.
     """
 
     table: VmTable
-    is_placed: np.ndarray
+    is_whole: np.ndarray
+    granted: np.ndarray
+
+    def placed_sum(self, sizes: np.ndarray) -> np.ndarray:
+        """Sum `sizes` (int64 array, shape (n_vms,)) over the VMs that the host keeps a place for, by tick."""
+        sums: np.ndarray = sizes @ ((self.granted >= 0) | self.is_whole[:, np.newaxis])
+        return sums
 
 
 def objective_columns(problem: HostProblem, vms: JudgedVms, run: RunOfHost, row: dict[str, Any]) -> dict[str, Any]:
@@ -47,14 +56,15 @@ def objective_columns(problem: HostProblem, vms: JudgedVms, run: RunOfHost, row:
         The other simulated columns of the host: outages and pressed time are read from them.
     """
     slo = problem.slo
+    by_rate = slo_broken_ticks(run, slo)
     limits = _limits_broken(problem, vms, run, row)
+    limits |= {name for name, ticks in by_rate._asdict().items() if ticks.any()}
     classes = [f"class {item.name}" for item in slo.classes if _guests_broken(item, _of_class(item, vms.table), run)]
     broken = [name for name in slo.objectives if name in limits] + classes
     has_outage = row["denied_bytes"] > 0 or row["killed_vms"] > 0 or row["refused_vms_max"] > 0
-    by_rate = slo_broken_ticks(run.timeline, run.tick_s, slo)
     ticks = by_rate.swap_in | by_rate.guest_paging
     if "pressed" in limits:
-        ticks = ticks | (timeline_column(run.timeline, "state") >= STATE_HARD)
+        ticks = ticks | (run.column("state") >= STATE_HARD)
     return {
         "slo_broken_s": float(ticks.sum() * run.tick_s),
         "slo_is_broken": bool(broken or has_outage),
@@ -109,8 +119,6 @@ def slowdown_quantiles(counts: np.ndarray, quantile: float) -> np.ndarray:
 def _limits_broken(problem: HostProblem, vms: JudgedVms, run: RunOfHost, row: dict[str, Any]) -> set[str]:
     slo = problem.slo
     broken = _guests_broken(slo, np.ones(len(vms.table), dtype=bool), run)
-    by_rate = slo_broken_ticks(run.timeline, run.tick_s, slo)
-    broken |= {name for name, ticks in by_rate._asdict().items() if ticks.any()}
     if slo.pressed is not None and row["state_hard_s"] + row["state_low_s"] > slo.pressed:
         broken.add("pressed")
     if slo.reclaimed is not None and _most_reclaimed(run) > slo.reclaimed:
@@ -124,8 +132,8 @@ def _shares_broken(problem: HostProblem, vms: JudgedVms, run: RunOfHost) -> set[
     if slo.configured is None and slo.active_peak is None and slo.active_typical is None:
         return set()
     usable = _usable_bytes(problem, vms)
-    configured = vms.table.configured_bytes @ vms.is_placed
-    active = timeline_column(run.timeline, "active_bytes") / usable
+    configured = vms.placed_sum(vms.table.configured_bytes)
+    active = run.column("active_bytes") / usable
     found = {
         "configured": float((configured / usable).max()),
         "active_peak": float(active.max()),
@@ -138,7 +146,7 @@ def _usable_bytes(problem: HostProblem, vms: JudgedVms) -> np.ndarray:
     """Usable memory in each judged tick, at least 1: float64 array, shape (n_judged_ticks,). [bytes]."""
     ram, hypervisor = problem.host.memory_bytes, problem.hypervisor
     kept = problem.host.reserved_bytes + min_free_bytes(ram, hypervisor) + sharing_kept_bytes(ram, hypervisor)
-    usable: np.ndarray = np.maximum(ram - kept - vm_overhead_bytes(vms.table, hypervisor) @ vms.is_placed, 1)
+    usable: np.ndarray = np.maximum(ram - kept - vms.placed_sum(vm_overhead_bytes(vms.table, hypervisor)), 1)
     return usable
 
 
@@ -166,5 +174,5 @@ def _of_class(item: SloClassSpec, table: VmTable) -> np.ndarray:
 
 
 def _most_reclaimed(run: RunOfHost) -> int:
-    held = sum(timeline_column(run.timeline, f"{name}_bytes") for name in ("ballooned", "compressed", "swapped"))
-    return int(np.max(held))
+    names = [name for name in ("ballooned_bytes", "compressed_bytes", "swapped_bytes") if run.most(name) > 0]
+    return int(np.max(sum(run.column(name) for name in names))) if names else 0

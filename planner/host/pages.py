@@ -5,7 +5,7 @@ every VM is sampled at the same rate and the k-th sampled page of an image is th
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,12 +19,11 @@ from planner.kernels.contents import (
     fill_pages,
 )
 from planner.kernels.state import NO_CONTENT
-from planner.workload.fleet import VmTable
 
 UNIQUE_KEY = NO_CONTENT
 """Content key of a page that equals no other."""
 
-__all__ = ["UNIQUE_KEY", "ZERO_KEY", "Compressible", "DrawnPages", "FleetPages", "PageSource"]
+__all__ = ["UNIQUE_KEY", "ZERO_KEY", "Compressible", "DrawnPages", "FleetPages"]
 
 
 @dataclass(frozen=True)
@@ -47,20 +46,6 @@ class FleetPages:
     guest_class: np.ndarray
     compressed_units: np.ndarray
 
-    def take(self, vm_idx: np.ndarray) -> "FleetPages":
-        """Return the pages of the VMs `vm_idx` (int array), in that order, copied."""
-        rows = [slice(self.start[v], self.start[v + 1]) for v in vm_idx]
-
-        def gather(column: np.ndarray) -> np.ndarray:
-            return np.concatenate([column[part] for part in rows]) if rows else column[:0].copy()
-
-        return FleetPages(
-            start=_starts(np.diff(self.start)[vm_idx]),
-            content_key=gather(self.content_key),
-            guest_class=gather(self.guest_class),
-            compressed_units=gather(self.compressed_units),
-        )
-
     def with_small_keys(self) -> "FleetPages":
         """Return the same pages with the content keys 1, 2, ... instead of any integers; zero and unique stay."""
         keys = np.full(self.content_key.size, UNIQUE_KEY, dtype=np.int32)
@@ -77,21 +62,14 @@ class Compressible(NamedTuple):
     to_half: float
 
 
-class PageSource(Protocol):
-    """Where a host gets the pages of its VMs from."""
-
-    def take(self, vm_idx: np.ndarray) -> FleetPages:
-        """Return the pages of the VMs `vm_idx` (int array), in that order, in arrays of their own."""
-        ...
-
-
 @dataclass(frozen=True)
 class DrawnPages:
-    """Pages drawn from the workload's fractions, whenever they are asked for.
+    """Pages of one host's VMs, drawn from the workload's fractions.
 
     Attributes
     ----------
-    vms : VmTable
+    images : tuple of (str or None), length n_vms
+        Image that each VM was cloned from.
     keys : uint32 array, shape (n_vms,)
         Draw key of each VM.
     n_pages : int64 array, shape (n_vms,)
@@ -102,36 +80,35 @@ class DrawnPages:
         Distribution of compressed sizes.
     """
 
-    vms: VmTable
+    images: tuple[str | None, ...]
     keys: np.ndarray
     n_pages: np.ndarray
     workload: WorkloadSpec
     compressible: Compressible
 
-    def take(self, vm_idx: np.ndarray) -> FleetPages:
-        """Draw the pages of the VMs `vm_idx` (int array), in that order."""
+    def draw(self) -> FleetPages:
+        """Draw the pages of all VMs. The kinds of a VM's pages do not depend on the others; numbers of contents do."""
         kinds = _page_kinds(self.workload, self.compressible)
-        start = _starts(self.n_pages[vm_idx])
+        start = _starts(self.n_pages)
         drawn = FleetPages(
             start=start,
             content_key=np.empty(start[-1], dtype=np.int32),
             guest_class=np.empty(start[-1], dtype=np.uint8),
             compressed_units=np.empty(start[-1], dtype=np.uint8),
         )
-        for row, (v, first) in enumerate(zip(vm_idx, self._first_keys(vm_idx, kinds), strict=True)):
-            part = slice(start[row], start[row + 1])
+        for v, first in enumerate(self._first_keys(kinds)):
+            part = slice(start[v], start[v + 1])
             fill_pages(
                 self.keys[v], kinds, first, drawn.content_key[part], drawn.guest_class[part],
                 drawn.compressed_units[part],
             )  # fmt: skip
         return drawn
 
-    def _first_keys(self, vm_idx: np.ndarray, kinds: PageKinds) -> list[FirstKeys]:
+    def _first_keys(self, kinds: PageKinds) -> list[FirstKeys]:
         """Give every VM and every image a range of content keys of its own, one after the other."""
-        counts = [count_contents(self.keys[v], self.n_pages[v], kinds) for v in vm_idx]
-        images = [self.vms.images[v] for v in vm_idx]
+        counts = [count_contents(key, n_pages, kinds) for key, n_pages in zip(self.keys, self.n_pages, strict=True)]
         longest: dict[str, int] = {}
-        for image, (_, n_image) in zip(images, counts, strict=True):
+        for image, (_, n_image) in zip(self.images, counts, strict=True):
             if image is not None:
                 longest[image] = max(longest.get(image, 0), n_image)
         next_key = ZERO_KEY + 1
@@ -140,7 +117,7 @@ class DrawnPages:
             first_of_image[image] = next_key
             next_key += length
         first_keys = []
-        for image, (n_self, _) in zip(images, counts, strict=True):
+        for image, (n_self, _) in zip(self.images, counts, strict=True):
             first_keys.append(FirstKeys(next_key, first_of_image[image], int(image is not None)))
             next_key += -(-n_self // SELF_SHARED_COPIES)
         return first_keys

@@ -16,7 +16,7 @@ def build_rebuild(problem: HostProblem, knobs: Knobs, n_vms: int, tick_s: float)
     breaks_below = knobs.break_below if spec.by == "esxi" and knobs.is_sharing else 0
     pages_per_block = knobs.pages_per_block * problem.page_scale
     limits = RebuildLimits(
-        is_on=knobs.is_large and not knobs.is_quiet and spec.by != "none",
+        is_on=knobs.is_large and spec.by != "none",
         blocks_per_tick=spec.pages_per_s * tick_s / pages_per_block,
         free_above=int(max(knobs.clear_below, breaks_below) * (1.0 + knobs.margin)) + 1,
         max_shared=spec.max_shared,

@@ -1,22 +1,18 @@
 """From what the kernels filled to result columns: bytes, seconds, percentiles. Names and units are in `schema.py`."""
 
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from planner.config.slo import SloSpec
-from planner.host.slowdown import pressure_columns, slowdown_columns, slowdown_parts
+from planner.host.slowdown import pressure_columns, slowdown_columns, slowdown_edges, slowdown_parts
 from planner.kernels import account
-from planner.kernels.account import Costs, Out, percentile_edges
+from planner.kernels.account import Costs, Out
+from planner.kernels.columns import fill_percentiles, sum_columns
 from planner.kernels.stalls import N_STALLS
-from planner.schema import (
-    N_SLOWDOWN_BINS,
-    PAGES_UNIT,
-    SLOWDOWN_BIN_EDGES_PER_DECADE,
-    SLOWDOWN_DECADES,
-    TIMELINE_COLUMNS,
-    Column,
-)
+from planner.schema import N_SLOWDOWN_BINS, PAGES_UNIT, TIMELINE_COLUMNS, Column
 
 _AT = {column.name: n for n, column in enumerate(TIMELINE_COLUMNS)}
 _SHARING_MEANS = (
@@ -55,13 +51,6 @@ def build_out(n_vms: int, n_ticks: int, busy_vcpus: np.ndarray) -> Out:
     )
 
 
-def slowdown_edges() -> np.ndarray:
-    """Return the ascending edges of the slowdown bins, of slowdown - 1: float64 array, shape (N_SLOWDOWN_BINS - 1,)."""
-    low, high = SLOWDOWN_DECADES
-    edges: np.ndarray = 10.0 ** np.linspace(low, high, SLOWDOWN_BIN_EDGES_PER_DECADE * (high - low) + 1)
-    return edges
-
-
 def timeline_bytes(out: Out, costs: Costs) -> np.ndarray:
     """Return the timeline in the units of its columns: bytes, 4 KiB pages, ns.
 
@@ -69,30 +58,32 @@ def timeline_bytes(out: Out, costs: Costs) -> np.ndarray:
     -------
     int64 array, shape (n_ticks, len(TIMELINE_COLUMNS))
     """
-    scale = [_column_scale(column, costs) for column in TIMELINE_COLUMNS]
-    timeline: np.ndarray = out.timeline * np.array(scale, dtype=np.int64)
+    timeline: np.ndarray = out.timeline * _column_scales(costs.page_scale, costs.page_bytes)
     return timeline
 
 
-def _column_scale(column: Column, costs: Costs) -> int:
+@lru_cache(16)
+def _column_scales(page_scale: int, page_bytes: float) -> np.ndarray:
+    scales = [_column_scale(column, page_scale, page_bytes) for column in TIMELINE_COLUMNS]
+    return np.array(scales, dtype=np.int64)
+
+
+def _column_scale(column: Column, page_scale: int, page_bytes: float) -> int:
     if column.name in _BY_PAGE or column.unit == PAGES_UNIT:
-        return costs.page_scale
-    return int(costs.page_bytes) if column.unit == "bytes" else 1
+        return page_scale
+    return int(page_bytes) if column.unit == "bytes" else 1
 
 
-def timeline_column(timeline: np.ndarray, name: str) -> np.ndarray:
-    """Return one column of a time line by its name in `planner.schema.TIMELINE_COLUMNS`."""
-    values: np.ndarray = timeline[:, _AT[name]]
-    return values
-
-
-class RunOfHost(NamedTuple):
-    """What the judged ticks of a run come to.
+@dataclass(frozen=True)
+class RunOfHost:
+    """What the judged ticks of a run come to. Columns are named as in `planner.schema.TIMELINE_COLUMNS`.
 
     Attributes
     ----------
     timeline : int64 array, shape (n_judged_ticks, len(TIMELINE_COLUMNS))
-        In bytes.
+        As the kernels filled it.
+    scale : int64 array, shape (len(TIMELINE_COLUMNS),)
+        What each column is multiplied with to be in its unit.
     tick_s : float
         Length of a tick. [s]
     slowdown_counts : int64 array, shape (n_vms, N_SLOWDOWN_BINS)
@@ -101,15 +92,51 @@ class RunOfHost(NamedTuple):
     """
 
     timeline: np.ndarray
+    scale: np.ndarray
     tick_s: float
     slowdown_counts: np.ndarray
     vm_sums: np.ndarray
 
+    @cached_property
+    def _figures(self) -> tuple[list[int], list[int], list[int], list[int]]:
+        """Sum, least and most of every column in its unit, and the ticks in each memory state."""
+        n_columns = self.scale.size
+        figures, ticks = np.empty((3, n_columns), dtype=np.int64), np.empty(len(_STATES), dtype=np.int64)
+        sum_columns(self.timeline, figures[0], figures[1], figures[2], ticks)
+        figures *= self.scale
+        total, least, most = figures.tolist()
+        return total, least, most, ticks.tolist()
+
+    def column(self, name: str) -> np.ndarray:
+        """Return one column in its unit: int64 array, shape (n_judged_ticks,)."""
+        values: np.ndarray = self.timeline[:, _AT[name]] * self.scale[_AT[name]]
+        return values
+
+    def total(self, name: str) -> int:
+        """Return the sum of a column."""
+        return self._figures[0][_AT[name]]
+
+    def mean(self, name: str) -> float:
+        """Return the mean of a column."""
+        return self.total(name) / len(self.timeline)
+
+    def least(self, name: str) -> int:
+        """Return the smallest value of a column."""
+        return self._figures[1][_AT[name]]
+
+    def most(self, name: str) -> int:
+        """Return the largest value of a column."""
+        return self._figures[2][_AT[name]]
+
+    def state_s(self, number: int) -> float:
+        """Return the time in a memory state. [s]."""
+        return self._figures[3][number] * self.tick_s
+
 
 def judged_run(out: Out, costs: Costs) -> RunOfHost:
     """Cut what a run filled to its judged ticks."""
-    timeline = timeline_bytes(out, costs)[costs.first_judged_tick :]
-    return RunOfHost(timeline, costs.tick_s, out.slowdown_counts, out.vm_sums)
+    scale = _column_scales(costs.page_scale, costs.page_bytes)
+    return RunOfHost(out.timeline[costs.first_judged_tick :], scale, costs.tick_s, out.slowdown_counts, out.vm_sums)
 
 
 class BrokenTicks(NamedTuple):
@@ -119,24 +146,16 @@ class BrokenTicks(NamedTuple):
     guest_paging: np.ndarray
 
 
-def slo_broken_ticks(timeline: np.ndarray, tick_s: float, slo: SloSpec) -> BrokenTicks:
-    """Mark the ticks of runs in which a rate stays above the objective for longer than it allows.
-
-    Parameters
-    ----------
-    timeline : int64 array, shape (n_ticks, len(TIMELINE_COLUMNS))
-        In bytes.
-    tick_s : float
-        Length of a tick. [s]
-    slo : SloSpec
-        Without a limit on a rate none of its ticks is marked.
-    """
+def slo_broken_ticks(run: RunOfHost, slo: SloSpec) -> BrokenTicks:
+    """Mark the ticks in which a rate stays above the objective for longer than it allows; without a limit, none."""
     limits = {"swap_in": slo.swap_in, "guest_paging": slo.guest_paging}
-    is_over = {
-        name: timeline_column(timeline, f"{name}_bytes") / tick_s > (np.inf if most is None else most)
-        for name, most in limits.items()
-    }
-    return BrokenTicks(**{name: _long_runs(over, tick_s, slo.for_more_than) for name, over in is_over.items()})
+    return BrokenTicks(**{name: _ticks_over(run, f"{name}_bytes", most, slo) for name, most in limits.items()})
+
+
+def _ticks_over(run: RunOfHost, name: str, most_per_s: float | None, slo: SloSpec) -> np.ndarray:
+    if most_per_s is None or run.most(name) / run.tick_s <= most_per_s:
+        return np.zeros(len(run.timeline), dtype=bool)
+    return _long_runs(run.column(name) / run.tick_s > most_per_s, run.tick_s, slo.for_more_than)
 
 
 def _long_runs(is_over: np.ndarray, tick_s: float, for_more_than_s: float) -> np.ndarray:
@@ -148,40 +167,30 @@ def _long_runs(is_over: np.ndarray, tick_s: float, for_more_than_s: float) -> np
     return broken
 
 
-def host_row(out: Out, costs: Costs, timeline: np.ndarray) -> dict[str, Any]:
-    """Compute what was measured of one row of `hosts.parquet`; `timeline` has the judged ticks, in bytes.
-
-    `objective.py` judges it.
-    """
-
-    def column(name: str) -> np.ndarray:
-        return timeline_column(timeline, name)
-
-    row: dict[str, Any] = {f"{name}_bytes_mean": float(column(f"{name}_bytes").mean()) for name in _BYTES_BY_TICK}
+def host_row(out: Out, costs: Costs, run: RunOfHost) -> dict[str, Any]:
+    """Compute what was measured of one row of `hosts.parquet`; `objective.py` judges it."""
+    row: dict[str, Any] = {f"{name}_bytes_mean": run.mean(f"{name}_bytes") for name in _BYTES_BY_TICK}
     for name in ("granted", "active"):
-        row[f"{name}_bytes_mean"] = float(column(f"{name}_bytes").mean())
-        row[f"{name}_bytes_max"] = int(column(f"{name}_bytes").max())
-    row["consumed_bytes_mean"] = float(column("consumed_bytes").mean())
-    row["free_bytes_min"] = int(column("free_bytes").min())
-    row["swapped_bytes_max"] = int(column("swapped_bytes").max())
-    compressed_saved = column("compressed_bytes") - column("compressed_held_bytes")
-    row["compressed_saved_bytes_mean"] = float(compressed_saved.mean())
-    row |= _rates(column("swap_in_bytes"), costs.tick_s)
-    row["swap_out_bytes_per_s_mean"] = float(column("swap_out_bytes").mean() / costs.tick_s)
-    row["guest_paging_bytes_per_s_mean"] = float(column("guest_paging_bytes").mean() / costs.tick_s)
-    row["guest_write_bytes_per_s_mean"] = float(column("guest_write_bytes").mean() / costs.tick_s)
-    row["cow_break_bytes_per_s_mean"] = float(column("cow_break_bytes").mean() / costs.tick_s)
-    row |= {f"{name}_mean": float(column(name).mean()) for name in _SHARING_MEANS}
-    row |= {name: int(column(name)[-1]) for name in _SHARING_LAST}
-    row["scanner_cores_mean"] = float(column("scanner_cpu_ns").mean() / (costs.tick_s * 1e9))
-    row["denied_bytes"] = int(column("denied_bytes").sum())
-    row |= outage_columns(timeline)
-    row |= pressure_columns(timeline, costs.tick_s)
+        row[f"{name}_bytes_mean"] = run.mean(f"{name}_bytes")
+        row[f"{name}_bytes_max"] = run.most(f"{name}_bytes")
+    row["consumed_bytes_mean"] = run.mean("consumed_bytes")
+    row["free_bytes_min"] = run.least("free_bytes")
+    row["swapped_bytes_max"] = run.most("swapped_bytes")
+    compressed_saved = run.total("compressed_bytes") - run.total("compressed_held_bytes")
+    row["compressed_saved_bytes_mean"] = compressed_saved / len(run.timeline)
+    row |= _rates(run)
+    for name in ("swap_out", "guest_paging", "guest_write", "cow_break"):
+        row[f"{name}_bytes_per_s_mean"] = run.mean(f"{name}_bytes") / costs.tick_s
+    row |= {f"{name}_mean": run.mean(name) for name in _SHARING_MEANS}
+    row |= {name: int(run.column(name)[-1]) for name in _SHARING_LAST}
+    row["scanner_cores_mean"] = run.mean("scanner_cpu_ns") / (costs.tick_s * 1e9)
+    row["denied_bytes"] = run.total("denied_bytes")
+    row["killed_vms"], row["refused_vms_max"] = run.total("killed"), run.most("refused")
+    row |= pressure_columns(run.timeline, costs.tick_s)
     row |= slowdown_columns(out, costs)
-    for number, name in enumerate(_STATES):
-        row[f"state_{name}_s"] = float((column("state") == number).sum() * costs.tick_s)
-    granted = column("granted_bytes").sum()
-    row["small_mapped_fraction_mean"] = float(column("small_mapped_bytes").sum() / granted) if granted else 0.0
+    row |= {f"state_{name}_s": run.state_s(number) for number, name in enumerate(_STATES)}
+    granted = run.total("granted_bytes")
+    row["small_mapped_fraction_mean"] = run.total("small_mapped_bytes") / granted if granted else 0.0
     on_ticks = np.maximum(out.vm_sums[:, account.SUM_ON_TICKS], 1)
     overheads = out.vm_times[:, account.TIME_OVERHEAD] / on_ticks
     row["translation_overhead_mean"] = float(overheads.mean()) if overheads.size else 0.0
@@ -189,21 +198,13 @@ def host_row(out: Out, costs: Costs, timeline: np.ndarray) -> dict[str, Any]:
     return row
 
 
-def outage_columns(timeline: np.ndarray) -> dict[str, int]:
-    """Count the VMs killed and refused: columns of `hosts.parquet`."""
-    return {
-        "killed_vms": int(timeline_column(timeline, "killed").sum()),
-        "refused_vms_max": int(timeline_column(timeline, "refused").max()),
-    }
-
-
-def _rates(swap_in_bytes: np.ndarray, tick_s: float) -> dict[str, float]:
-    rates = swap_in_bytes / tick_s
-    return {
-        "swap_in_bytes_per_s_mean": float(rates.mean()),
-        "swap_in_bytes_per_s_p99": float(np.quantile(rates, 0.99)),
-        "swap_in_bytes_per_s_max": float(rates.max()),
-    }
+def _rates(run: RunOfHost) -> dict[str, float]:
+    """Compute the columns of `hosts.parquet` on swap-in; most hosts have none, and sorting zeros takes its time."""
+    names = ("swap_in_bytes_per_s_mean", "swap_in_bytes_per_s_p99", "swap_in_bytes_per_s_max")
+    if run.most("swap_in_bytes") == 0:
+        return dict.fromkeys(names, 0.0)
+    rates = run.column("swap_in_bytes") / run.tick_s
+    return dict(zip(names, (float(rates.mean()), float(np.quantile(rates, 0.99)), float(rates.max())), strict=True))
 
 
 def vm_rows(out: Out, costs: Costs, n_judged_ticks: int) -> dict[str, np.ndarray]:
@@ -232,8 +233,9 @@ def vm_rows(out: Out, costs: Costs, n_judged_ticks: int) -> dict[str, np.ndarray
     was_on = sums[:, account.SUM_ON_TICKS] > 0
     rows["slowdown_mean"] = np.where(was_on, 1.0 + slowdown_parts(out, costs).sum(axis=1), np.nan)
     for name, fraction in (("slowdown_p95", 0.95), ("slowdown_p99", 0.99)):
-        edges = [percentile_edges(out.slowdown_edges, counts, fraction) for counts in out.slowdown_counts]
-        rows[name] = 1.0 + np.array(edges)
+        edges = np.empty(len(sums))
+        fill_percentiles(out.slowdown_edges, out.slowdown_counts, fraction, edges)
+        rows[name] = 1.0 + edges
     for part, name in enumerate(_STALLS):
         rows[f"stall_{name}_s"] = times[:, part].copy()
     rows["killed_count"] = sums[:, account.SUM_KILLED].copy()

@@ -137,6 +137,11 @@ def pause_ns(ksm: KsmSpec) -> int:
     return round((ticks + 0.5) * _NS_PER_S / ksm.timer_hz)
 
 
+def hash_cost_ns(problem: HostProblem) -> int:
+    """Return the CPU time of ESXi's scanner for each sampled page that it hashes. [ns]."""
+    return round(problem.hypervisor.page_sharing.cost.checksum * _NS_PER_S) * problem.page_scale
+
+
 def build_sharing_arrays(
     spec: PageSharingSpec, n_pages: int, n_contents: int, n_vms: int
 ) -> sharing_state.SharingArrays:

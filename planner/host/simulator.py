@@ -1,6 +1,6 @@
-"""The plain class that executors drive: holds a fleet's demand, runs host problems one after the other."""
+"""The plain class that executors drive: runs the host problems of one fleet, one after the other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -8,19 +8,20 @@ import numpy as np
 
 from planner.config.catalog import load_cpu
 from planner.config.page_tables import FOUR_LEVELS, PageTableSpec
-from planner.config.spec import WorkloadSpec
 from planner.errors import InvariantError
-from planner.host.build import FleetState, build_stack
+from planner.host.build import HostVms, build_stack
 from planner.host.costs import build_costs
 from planner.host.invariants import find_violation
 from planner.host.objective import JudgedVms, objective_columns
-from planner.host.pages import Compressible, DrawnPages, FleetPages, PageSource
+from planner.host.pages import Compressible, DrawnPages
 from planner.host.problem import HostProblem, HostResult
+from planner.host.quiet import count_quiet, find_quiet
 from planner.host.reference_stream import HOST_STREAM
-from planner.host.results import build_out, host_row, judged_run, slowdown_edges, timeline_bytes, vm_rows
-from planner.host.touches import CalmTicks, TouchLaw, TouchStore, TouchStream
+from planner.host.results import build_out, host_row, judged_run, timeline_bytes, vm_rows
+from planner.host.touches import Piece, TouchLaw, piece_by_piece, untouched_plan, whole_horizon
 from planner.host.translation_store import load_or_measure
-from planner.kernels.account import Costs, Out, fill_calm
+from planner.host.vm_store import KEPT_BYTES, VmStore
+from planner.kernels.account import Costs, Out
 from planner.kernels.host_loop import simulate_ticks
 from planner.kernels.overhead import OverheadTable
 from planner.kernels.state import Stack
@@ -29,32 +30,35 @@ from planner.units import PAGE_BYTES
 from planner.workload.fleet import Demand, always_present
 from planner.workload.popularity import load_law
 from planner.workload.source import DemandSource
-from planner.workload.touch import TouchSchedule, build_touch_schedule
+from planner.workload.touch import count_pages, demand_pages
 
 UNKNOWN_BUSY_SHARE = 0.1
 """Busy share of a VM's vCPUs where nothing is known: managed-hosting and private-cloud fleets run at 5 to 20 %."""
 
-MOST_KEPT_PAGES = 1 << 24
-"""Pages of a fleet, and touches of a host over the horizon, that are drawn once and kept for the next host: above it
-they are drawn for each host. Changes nothing but memory and time."""
-
-_KEPT_REPLICATES = 2
-SECONDS_PER_DAY = 86_400.0
+MOST_KEPT_TOUCHES = 1 << 24
+"""Touches of a host over the horizon that are drawn at once and kept for the next host: above it they are drawn piece
+by piece for each host. Changes nothing but memory and time."""
 
 Ticked = Callable[[int], None]
 """Called with the number of ticks that have just been simulated."""
 
 
+def _tell_nobody(n_ticks: int) -> None:
+    """Take no notice of progress."""
+
+
 class _Load(NamedTuple):
-    """What of the workload's assumptions the touches of a replicate depend on."""
+    """A host's VMs, in the order of the problem, and what only parts of the simulation need of them."""
 
-    tail: str
-    growth: float
-
-
-class _Replicate(NamedTuple):
+    vm_idx: np.ndarray
     demand: Demand
-    keys: np.ndarray
+    vms: HostVms
+    translation: OverheadTable
+
+    @property
+    def busy_vcpus(self) -> np.ndarray:
+        busy = self.demand.cpu_busy_vcpus
+        return np.where(np.isnan(busy), UNKNOWN_BUSY_SHARE * self.vms.table.vcpus, busy)
 
 
 class HostSim:
@@ -63,20 +67,22 @@ class HostSim:
     Parameters
     ----------
     source : DemandSource
-        Where the demand of a replicate comes from; drawn once per replicate and kept for the next problem, so
-        problems are best given grouped by replicate.
+        Where the demand of the VMs comes from. What is drawn of a VM is kept for the next problem that has it, so
+        problems with the same VMs are best given one after the other.
+    kept_bytes : int
+        Most bytes that are kept between problems. Changes nothing but memory and time.
     """
 
-    def __init__(self, source: DemandSource) -> None:
+    def __init__(self, source: DemandSource, kept_bytes: int = KEPT_BYTES) -> None:
         self._source = source
-        # Caches of this instance; a class-level lru_cache would keep every fleet ever simulated alive.
-        self._replicate = lru_cache(_KEPT_REPLICATES)(self._draw_replicate)
-        self._schedule = lru_cache(3 * _KEPT_REPLICATES)(self._build_schedule)
-        self._calm = lru_cache(3 * _KEPT_REPLICATES)(self._build_calm)
-        self._touches = lru_cache(_KEPT_REPLICATES)(self._build_touches)
-        self._pages = lru_cache(_KEPT_REPLICATES)(self._build_pages)
+        self._store = VmStore(source, kept_bytes)
 
-    def run(self, problem: HostProblem, keep_timeline: bool = False, ticked: Ticked | None = None) -> HostResult:
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes that are kept now for the next problem."""
+        return self._store.held_bytes
+
+    def run(self, problem: HostProblem, keep_timeline: bool = False, ticked: Ticked = _tell_nobody) -> HostResult:
         """Simulate one host from start to end.
 
         Parameters
@@ -92,117 +98,99 @@ class HostSim:
         InvariantError
             The stack broke one of its own rules.
         """
-        stack, costs, out, touches = self._prepare(problem)
-        table = translation_table(problem.host.cpu, problem.workload.tail, problem.host.page_tables)
-        for ticks, plan in touches.pieces(stack.plan, stack.knobs.is_quiet):
-            simulate_ticks(stack._replace(plan=plan), costs, table, out, ticks)
-            if ticked is not None:
-                ticked(ticks[1] - ticks[0])
-        violation = find_violation(stack)
-        if violation:
-            raise InvariantError(f"host {problem.host.name}, replicate {problem.replicate}: {violation}")
-        n_ticks = out.timeline.shape[0]
+        load = self._load(problem)
+        costs, out = _account(problem, load)
+        quiet = find_quiet(problem, load.vms)
+        if quiet is None:
+            self._simulate(problem, load, costs, out, ticked)
+        else:
+            count_quiet(quiet, costs, load.translation, out)
+            ticked(out.timeline.shape[0])
         run = judged_run(out, costs)
-        row = host_row(out, costs, run.timeline)
-        vms = self._judged_vms(problem, stack.plan.granted[:, costs.first_judged_tick :] >= 0)
+        row = host_row(out, costs, run)
         return HostResult(
-            host_row=row | objective_columns(problem, vms, run, row),
-            vm_rows=vm_rows(out, costs, n_ticks - costs.first_judged_tick),
+            host_row=row | objective_columns(problem, _judged_vms(load, costs), run, row),
+            vm_rows=vm_rows(out, costs, out.timeline.shape[0] - costs.first_judged_tick),
             timeline=timeline_bytes(out, costs) if keep_timeline else None,
         )
 
-    def _judged_vms(self, problem: HostProblem, is_on: np.ndarray) -> JudgedVms:
-        vm_idx = np.array(problem.vm_idx, dtype=np.int64)
-        table = self._source.vms.take(vm_idx)
-        presence = self._replicate(problem.seed, problem.replicate).demand.presence
-        is_whole = always_present(len(table)).is_whole if presence is None else presence.is_whole[vm_idx]
-        return JudgedVms(table, is_on | is_whole[:, np.newaxis])
+    def is_quiet(self, problem: HostProblem) -> bool:
+        """Say whether no mechanism can ever act on a host, so that its pages need not be played."""
+        return find_quiet(problem, self._load(problem).vms) is not None
+
+    def count(self, problem: HostProblem) -> Out:
+        """Count a quiet host without building a stack: what the kernels would have filled. ValueError for others."""
+        load = self._load(problem)
+        quiet = find_quiet(problem, load.vms)
+        if quiet is None:
+            raise ValueError(f"host {problem.host.name} is not quiet")
+        costs, out = _account(problem, load)
+        count_quiet(quiet, costs, load.translation, out)
+        return out
 
     def prepare(self, problem: HostProblem) -> tuple[Stack, Costs, Out]:
-        """Build the arrays of a host problem, ready for its first tick.
+        """Build the arrays of a host problem, ready for its first tick, with all touches, whether quiet or not."""
+        load = self._load(problem)
+        stack, law = self._build(problem, load)
+        touches = self._store.touches(_touches_key(problem), load.vm_idx, law)
+        (piece,) = whole_horizon(stack.plan, touches)
+        return stack._replace(plan=piece.plan), *_account(problem, load)
 
-        The plan has the touches, unless there are too many to keep.
-        """
-        stack, costs, out, _ = self._prepare(problem)
-        return stack, costs, out
-
-    def _prepare(self, problem: HostProblem) -> tuple[Stack, Costs, Out, TouchStore | TouchStream]:
-        seed, replicate, scale, load = problem.seed, problem.replicate, problem.page_scale, _load_of(problem.workload)
-        drawn = self._replicate(seed, replicate)
+    def _load(self, problem: HostProblem) -> _Load:
         vm_idx = np.array(problem.vm_idx, dtype=np.int64)
-        touches = self._touch_source(problem, vm_idx)
-        fleet = FleetState(
-            vms=self._source.vms,
-            keys=drawn.keys,
-            pages=self._page_source(problem),
-            schedule=self._schedule(seed, replicate, scale, load),
-            touches=touches,
-            calm=self._calm(seed, replicate, scale, load, (problem.host.cpu, problem.host.page_tables)),
-            presence=drawn.demand.presence or always_present(len(self._source.vms)),
-            tick_s=drawn.demand.tick_s,
+        table = self._source.vms.take(vm_idx)
+        demand = self._store.demand(problem.replicate, vm_idx).grown(problem.workload.growth)
+        vms = HostVms(
+            table=table,
+            keys=vm_keys(problem.seed, problem.replicate, table.names),
+            demand=demand_pages(demand, count_pages(table.configured_bytes, problem.page_scale)),
+            presence=demand.presence or always_present(vm_idx.size),
+            tick_s=demand.tick_s,
         )
-        stack = build_stack(problem, fleet)
-        busy = drawn.demand.cpu_busy_vcpus[vm_idx]
-        busy = np.where(np.isnan(busy), UNKNOWN_BUSY_SHARE * self._source.vms.vcpus[vm_idx], busy)
-        n_ticks = drawn.demand.n_ticks
-        costs = build_costs(problem, float(drawn.demand.tick_s), n_ticks, self._source.vms.vcpus[vm_idx])
-        return stack, costs, build_out(vm_idx.size, n_ticks, busy), touches
+        host, tail = problem.host, problem.workload.tail
+        return _Load(vm_idx, demand, vms, translation_table(host.cpu, tail, host.page_tables))
 
-    def _touch_source(self, problem: HostProblem, vm_idx: np.ndarray) -> TouchStore | TouchStream:
-        named = (problem.seed, problem.replicate, problem.page_scale, _load_of(problem.workload))
-        if self._schedule(*named).active_pages[vm_idx].sum() > MOST_KEPT_PAGES:
-            return TouchStream(self._touch_law(*named), vm_idx)
-        return self._touches(*named)
+    def _simulate(self, problem: HostProblem, load: _Load, costs: Costs, out: Out, ticked: Ticked) -> None:
+        """Play all ticks of a host, page by page."""
+        stack, law = self._build(problem, load)
+        for ticks, plan in self._pieces(problem, load, stack, law):
+            simulate_ticks(stack._replace(plan=plan), costs, load.translation, out, ticks)
+            ticked(ticks[1] - ticks[0])
+        violation = find_violation(stack)
+        if violation:
+            raise InvariantError(f"host {problem.host.name}, replicate {problem.replicate}: {violation}")
 
-    def _page_source(self, problem: HostProblem) -> PageSource:
-        seed, replicate, scale, workload = problem.seed, problem.replicate, problem.page_scale, problem.workload
-        compression = problem.hypervisor.compression
+    def _build(self, problem: HostProblem, load: _Load) -> tuple[Stack, TouchLaw]:
+        """Build the stack of a host, without touches, and what these are drawn from."""
+        vms, workload, compression = load.vms, problem.workload, problem.hypervisor.compression
         sizes = Compressible(compression.quarter_fraction, compression.compressible_fraction)
-        if self._schedule(seed, replicate, scale, _load_of(workload)).n_pages.sum() > MOST_KEPT_PAGES:
-            return self._drawn_pages(seed, replicate, scale, workload, sizes)
-        return self._pages(seed, replicate, scale, workload, sizes)
+        pages = DrawnPages(vms.table.images, vms.keys, vms.demand.n_pages, workload, sizes).draw()
+        page_bytes = float(problem.page_scale * PAGE_BYTES)
+        calm_key = (*_touches_key(problem), problem.host.cpu, problem.host.page_tables)
+        calm = self._store.calm(calm_key, load.vm_idx, vms.demand.active, page_bytes, load.translation)
+        stack = build_stack(problem, vms, pages, untouched_plan(vms.demand, calm))
+        return stack, TouchLaw(load.demand, vms.demand, vms.keys, load_law(workload.tail))
 
-    def _draw_replicate(self, seed: int, replicate: int) -> _Replicate:
-        return _Replicate(self._source.demand(replicate), vm_keys(seed, replicate, self._source.vms.names))
-
-    def _build_schedule(self, seed: int, replicate: int, scale: int, load: _Load) -> TouchSchedule:
-        demand = self._replicate(seed, replicate).demand.grown(load.growth)
-        return build_touch_schedule(self._source.vms, demand, load_law(load.tail), scale)
-
-    def _build_calm(
-        self, seed: int, replicate: int, scale: int, load: _Load, translator: tuple[str, PageTableSpec]
-    ) -> CalmTicks:
-        active = self._schedule(seed, replicate, scale, load).active_pages
-        calm = CalmTicks(np.empty(active.shape), np.empty(active.shape, dtype=np.uint8))
-        cpu, page_tables = translator
-        table = translation_table(cpu, load.tail, page_tables)
-        fill_calm(active, float(scale * PAGE_BYTES), table, slowdown_edges(), calm.overhead, calm.bin)
-        return calm
-
-    def _build_touches(self, seed: int, replicate: int, scale: int, load: _Load) -> TouchStore:
-        return TouchStore(self._touch_law(seed, replicate, scale, load))
-
-    def _touch_law(self, seed: int, replicate: int, scale: int, load: _Load) -> TouchLaw:
-        drawn = self._replicate(seed, replicate)
-        drift_per_tick = load_law(load.tail).drift_per_day * drawn.demand.tick_s / SECONDS_PER_DAY
-        return TouchLaw(self._schedule(seed, replicate, scale, load), drawn.keys, drift_per_tick)
-
-    def _build_pages(
-        self, seed: int, replicate: int, scale: int, workload: WorkloadSpec, compressible: Compressible
-    ) -> FleetPages:
-        drawn = self._drawn_pages(seed, replicate, scale, workload, compressible)
-        return drawn.take(np.arange(len(self._source.vms)))
-
-    def _drawn_pages(
-        self, seed: int, replicate: int, scale: int, workload: WorkloadSpec, compressible: Compressible
-    ) -> DrawnPages:
-        keys = self._replicate(seed, replicate).keys
-        n_pages = self._schedule(seed, replicate, scale, _load_of(workload)).n_pages
-        return DrawnPages(self._source.vms, keys, n_pages, workload, compressible)
+    def _pieces(self, problem: HostProblem, load: _Load, stack: Stack, law: TouchLaw) -> Iterator[Piece]:
+        if law.pages.active.sum() > MOST_KEPT_TOUCHES:
+            return piece_by_piece(stack.plan, law)
+        return whole_horizon(stack.plan, self._store.touches(_touches_key(problem), load.vm_idx, law))
 
 
-def _load_of(workload: WorkloadSpec) -> _Load:
-    return _Load(workload.tail, workload.growth)
+def _touches_key(problem: HostProblem) -> tuple[Hashable, ...]:
+    """Name what the touches of a VM depend on besides the VM itself."""
+    workload = problem.workload
+    return problem.seed, problem.replicate, problem.page_scale, workload.tail, workload.growth
+
+
+def _account(problem: HostProblem, load: _Load) -> tuple[Costs, Out]:
+    n_ticks = load.demand.n_ticks
+    costs = build_costs(problem, float(load.demand.tick_s), n_ticks, load.vms.table.vcpus)
+    return costs, build_out(load.vm_idx.size, n_ticks, load.busy_vcpus)
+
+
+def _judged_vms(load: _Load, costs: Costs) -> JudgedVms:
+    return JudgedVms(load.vms.table, load.vms.presence.is_whole, load.vms.demand.granted[:, costs.first_judged_tick :])
 
 
 @lru_cache(16)

@@ -1,20 +1,40 @@
 """Slowdown by its parts, and memory pressure as Linux shows it: what a run's stalls come to."""
 
 import math
+from functools import cache
 
 import numpy as np
 
 from planner.kernels import account, timeline
 from planner.kernels.account import Costs, Out
+from planner.kernels.columns import fill_averages
 from planner.kernels.stalls import N_STALLS
+from planner.schema import SLOWDOWN_BIN_EDGES_PER_DECADE, SLOWDOWN_DECADES
 
 PARTS = ("swap_in", "decompress", "guest_paging", "cow", "denied", "direct_reclaim", "translation")
 """Parts of slowdown - 1, in the order of the stalls of `kernels.stalls`; translation is no stall and comes last."""
 
 WINDOWS_S = (10, 60, 300)
+_PRESSURE_COLUMNS = (
+    "pressure_some_mean",
+    "pressure_some_max",
+    "pressure_full_mean",
+    "pressure_full_max",
+    *(f"pressure_full_avg{window_s}_max" for window_s in WINDOWS_S),
+    "pressure_over_limit_s",
+)
 OOMD_LIMIT = 0.6
 OOMD_DURATION_S = 30.0
 """systemd-oomd acts when full avg10 stays above 60 % for 30 s: oomd.conf, DefaultMemoryPressureLimit."""
+
+
+@cache
+def slowdown_edges() -> np.ndarray:
+    """Return the ascending edges of the slowdown bins, of slowdown - 1: float64 array, shape (N_SLOWDOWN_BINS - 1,)."""
+    low, high = SLOWDOWN_DECADES
+    edges: np.ndarray = 10.0 ** np.linspace(low, high, SLOWDOWN_BIN_EDGES_PER_DECADE * (high - low) + 1)
+    edges.setflags(write=False)
+    return edges
 
 
 def slowdown_parts(out: Out, costs: Costs) -> np.ndarray:
@@ -50,6 +70,8 @@ def pressure_columns(rows: np.ndarray, tick_s: float) -> dict[str, float]:
     tick_s : float
         Length of a tick. [s]
     """
+    if not rows[:, timeline.PRESSURE_SOME].any():
+        return dict.fromkeys(_PRESSURE_COLUMNS, 0.0)
     some = rows[:, timeline.PRESSURE_SOME] / account.PER_MILLION
     full = rows[:, timeline.PRESSURE_FULL] / account.PER_MILLION
     columns = {
@@ -71,17 +93,15 @@ def running_averages(shares: np.ndarray, tick_s: float, window_s: float) -> np.n
     Linux, kernel/sched/loadavg.c and psi.c: every 2 s the average moves by 1 - exp(-2 / window) towards the share of
     the last 2 s. A tick's share is taken to be spread evenly over it.
     """
-    keep = math.exp(-tick_s / window_s)
     averages = np.empty(shares.size)
-    average = 0.0
-    for tick, share in enumerate(shares.tolist()):
-        average = share + (average - share) * keep
-        averages[tick] = average
+    fill_averages(shares, math.exp(-tick_s / window_s), averages)
     return averages
 
 
 def over_limit_s(shares: np.ndarray, tick_s: float) -> float:
     """Return the time that the average over 10 s stays above systemd-oomd's limit, in runs of at least 30 s. [s]."""
+    if not (shares > OOMD_LIMIT).any():
+        return 0.0  # An average of shares is never above all of them.
     runs_s = [0.0]
     average = 0.0
     for share in shares.tolist():

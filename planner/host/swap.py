@@ -58,11 +58,12 @@ def build_swap(
         down_tick=np.full(n_vms, _NEVER_TICK, dtype=np.int64),
         backlog=np.zeros(1),
         place=np.zeros(n_ticks + 1, dtype=np.int64),
-        limits=_build_limits(problem, tick_s),
+        limits=build_limits(problem, tick_s),
     )
 
 
-def _build_limits(problem: HostProblem, tick_s: float) -> state.SwapLimits:
+def build_limits(problem: HostProblem, tick_s: float) -> state.SwapLimits:
+    """Build the scalars of compression and swap space for ticks of `tick_s` seconds."""
     hypervisor, swap, page_bytes = problem.hypervisor, problem.host.swap, problem.page_scale * PAGE_BYTES
     compression, is_linux = hypervisor.compression, hypervisor.states == "linux"
     is_host_wide = compression.kind == "zswap" or swap.is_ram

@@ -1,26 +1,25 @@
-"""The touches of VMs for hosts: drawn once and kept for the next host that holds the VM, or drawn piece by piece.
+"""The touches of one host's VMs: drawn for the whole horizon, to be kept for the next host, or piece by piece.
 
 Both give the same touches: which pages a VM touches depends on the VM alone.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from planner.kernels.draws import build_exponential_table
 from planner.kernels.state import N_AGE_BUCKETS, DemandPlan, TouchProcess, TouchScratch, VmDemand
 from planner.kernels.touches import draw_touches
-from planner.workload.touch import TouchSchedule
-
-KEPT_BYTES = 1 << 30
-"""Touches kept in memory by one process, in all. A fleet of 450 VMs over two weeks takes about 120 MB."""
+from planner.workload.fleet import Demand
+from planner.workload.popularity import PopularityLaw
+from planner.workload.touch import DemandPages, build_touch_clock, stratum_gaps
 
 PIECE_TOUCHES = 1 << 24
 """Touches drawn at once for a host whose touches are not kept: 64 MiB of page numbers."""
 
 _DRAWS_AT_ONCE = 512
+_SECONDS_PER_DAY = 86_400.0
 
 
 class VmTouches(NamedTuple):
@@ -44,117 +43,65 @@ class Piece(NamedTuple):
     plan: DemandPlan
 
 
-class TouchSource(Protocol):
-    """Where a host gets the demand of its VMs from."""
-
-    def plan(self, vm_idx: np.ndarray, is_quiet: bool, calm: CalmTicks) -> DemandPlan:
-        """Return the demand of the VMs `vm_idx` (int array) for one host; a quiet host needs no touches."""
-        ...
-
-
 class TouchLaw(NamedTuple):
-    """What the touches of a replicate's VMs are drawn from.
+    """What the touches of a host's VMs are drawn from.
 
     Attributes
     ----------
-    schedule : TouchSchedule
+    demand : Demand
+        Of the host's VMs.
+    pages : DemandPages
+        The same in sampled pages.
     keys : uint32 array, shape (n_vms,)
         Draw key of each VM.
-    drift_per_tick : float
-        Share of granted pages that get a new popularity rank in a tick.
+    law : PopularityLaw
     """
 
-    schedule: TouchSchedule
+    demand: Demand
+    pages: DemandPages
     keys: np.ndarray
-    drift_per_tick: float
+    law: PopularityLaw
 
 
-class TouchStore:
-    """Touches of the VMs of one replicate over the whole horizon, drawn when first asked for.
-
-    Parameters
-    ----------
-    law : TouchLaw
-    """
-
-    def __init__(self, law: TouchLaw) -> None:
-        self._law = law
-        self._n_ticks = law.schedule.clock.shape[1]
-        self._kept: OrderedDict[int, VmTouches] = OrderedDict()
-        self._kept_bytes = 0
-
-    def plan(self, vm_idx: np.ndarray, is_quiet: bool, calm: CalmTicks) -> DemandPlan:
-        """Return the demand of the VMs `vm_idx` (int array) for one host; a quiet host needs no touches."""
-        plan = _untouched_plan(self._law.schedule, vm_idx, calm)
-        pages = []
-        offset = 0
-        for row, v in enumerate(vm_idx if not is_quiet else ()):
-            touches = self._touches(int(v))
-            plan.touched_start[row] = touches.start + offset
-            offset += touches.page.size
-            pages.append(touches.page)
-        return plan._replace(touched_page=np.concatenate(pages)) if pages else plan
-
-    def pieces(self, plan: DemandPlan, is_quiet: bool) -> Iterator[Piece]:
-        """Return the whole horizon in one piece: `plan` has its touches."""
-        yield Piece((0, self._n_ticks), plan)
-
-    def _touches(self, v: int) -> VmTouches:
-        if v in self._kept:
-            self._kept.move_to_end(v)
-            return self._kept[v]
-        touches = self._draw(v)
-        self._kept[v] = touches
-        self._kept_bytes += touches.page.nbytes + touches.start.nbytes
-        while self._kept_bytes > KEPT_BYTES and len(self._kept) > 1:
-            _, dropped = self._kept.popitem(last=False)
-            self._kept_bytes -= dropped.page.nbytes + dropped.start.nbytes
-        return touches
-
-    def _draw(self, v: int) -> VmTouches:
-        process = VmProcess(self._law, v)
-        start = np.zeros(self._n_ticks + 1, dtype=np.int64)
-        expected = int(self._law.schedule.active_pages[v].sum())
-        page = process.draw((0, self._n_ticks), 0, np.empty(_capacity(expected, process.n_pages), np.int32), start)
-        return VmTouches(page[: start[-1]].copy(), start)
+def draw_vm(law: TouchLaw, row: int) -> VmTouches:
+    """Draw the touches of the VM in a row over the whole horizon."""
+    process, n_ticks = VmProcess(law, row), law.demand.n_ticks
+    start = np.zeros(n_ticks + 1, dtype=np.int64)
+    expected = int(law.pages.active[row].sum())
+    page = process.draw((0, n_ticks), 0, np.empty(_capacity(expected, process.n_pages), np.int32), start)
+    return VmTouches(page[: start[-1]].copy(), start)
 
 
-class TouchStream:
-    """Touches of one host's VMs, drawn a piece of the horizon at a time: for hosts with too many of them to keep.
+def whole_horizon(plan: DemandPlan, touches: list[VmTouches]) -> Iterator[Piece]:
+    """Give the touches of all VMs in one piece."""
+    offset = 0
+    for row, vm in enumerate(touches):
+        np.add(vm.start, offset, out=plan.touched_start[row])
+        offset += vm.page.size
+    pages = np.concatenate([vm.page for vm in touches]) if touches else plan.touched_page
+    yield Piece((0, plan.granted.shape[1]), plan._replace(touched_page=pages))
+
+
+def piece_by_piece(plan: DemandPlan, law: TouchLaw, piece_touches: int = PIECE_TOUCHES) -> Iterator[Piece]:
+    """Draw the horizon a piece at a time, in order; a piece is overwritten by the next one.
 
     Parameters
     ----------
+    plan : DemandPlan
+        Without touches.
     law : TouchLaw
-    vm_idx : int array, shape (n_vms_on_host,)
-        VMs of the host.
     piece_touches : int
         Touches to expect in a piece. Its size changes nothing but memory and time.
     """
-
-    def __init__(self, law: TouchLaw, vm_idx: np.ndarray, piece_touches: int = PIECE_TOUCHES) -> None:
-        self._law = law
-        self._vm_idx = vm_idx
-        self._piece_touches = piece_touches
-
-    def plan(self, vm_idx: np.ndarray, is_quiet: bool, calm: CalmTicks) -> DemandPlan:
-        """Return the demand of the host's VMs without touches; `pieces` adds them."""
-        return _untouched_plan(self._law.schedule, vm_idx, calm)
-
-    def pieces(self, plan: DemandPlan, is_quiet: bool) -> Iterator[Piece]:
-        """Draw the horizon piece by piece, in order; a piece is overwritten by the next one."""
-        if is_quiet:
-            yield Piece((0, plan.granted.shape[1]), plan)
-            return
-        processes = [VmProcess(self._law, int(v)) for v in self._vm_idx]
-        expected = self._law.schedule.active_pages[self._vm_idx].sum(axis=0)
-        most_pages = max((process.n_pages for process in processes), default=0)
-        page = np.empty(_capacity(self._piece_touches, most_pages), dtype=np.int32)
-        for ticks in _split(expected, self._piece_touches):
-            count = 0
-            for row, process in enumerate(processes):
-                page = process.draw(ticks, count, page, plan.touched_start[row])
-                count = int(plan.touched_start[row, ticks[1]])
-            yield Piece(ticks, plan._replace(touched_page=page))
+    processes = [VmProcess(law, row) for row in range(len(law.keys))]
+    most_pages = max((process.n_pages for process in processes), default=0)
+    page = np.empty(_capacity(piece_touches, most_pages), dtype=np.int32)
+    for ticks in _split(law.pages.active.sum(axis=0), piece_touches):
+        count = 0
+        for row, process in enumerate(processes):
+            page = process.draw(ticks, count, page, plan.touched_start[row])
+            count = int(plan.touched_start[row, ticks[1]])
+        yield Piece(ticks, plan._replace(touched_page=page))
 
 
 class VmProcess:
@@ -163,17 +110,17 @@ class VmProcess:
     Parameters
     ----------
     law : TouchLaw
-    v : int
-        The VM.
+    row : int
+        The VM's row in it.
     """
 
-    def __init__(self, law: TouchLaw, v: int) -> None:
-        schedule = law.schedule
-        self.n_pages = int(schedule.n_pages[v])
-        self._demand = VmDemand(law.keys[v], schedule.clock[v], schedule.granted_pages[v])
-        self._process = TouchProcess(
-            schedule.gap, build_exponential_table(), schedule.clock_unit[v], law.drift_per_tick
-        )
+    def __init__(self, law: TouchLaw, row: int) -> None:
+        alpha, drift_per_day = law.law.alpha, law.law.drift_per_day
+        clock = build_touch_clock(law.demand, law.pages, row, alpha)
+        self.n_pages = int(law.pages.n_pages[row])
+        self._demand = VmDemand(law.keys[row], clock.clock, law.pages.granted[row])
+        drift_per_tick = drift_per_day * law.demand.tick_s / _SECONDS_PER_DAY
+        self._process = TouchProcess(stratum_gaps(alpha), build_exponential_table(), clock.unit, drift_per_tick)
         self._scratch = TouchScratch(
             due=np.empty(self.n_pages, dtype=np.uint32),
             rank=np.empty(self.n_pages, dtype=np.int32),
@@ -197,16 +144,17 @@ class VmProcess:
             page = longer
 
 
-def _untouched_plan(schedule: TouchSchedule, vm_idx: np.ndarray, calm: CalmTicks) -> DemandPlan:
-    n_ticks = schedule.clock.shape[1]
+def untouched_plan(pages: DemandPages, calm: CalmTicks) -> DemandPlan:
+    """Return the demand of a host's VMs for its stack, still without touches."""
+    n_vms, n_ticks = pages.granted.shape
     return DemandPlan(
-        granted=schedule.granted_pages[vm_idx],
-        active=schedule.active_pages[vm_idx],
+        granted=pages.granted,
+        active=pages.active,
         touched_page=np.zeros(0, dtype=np.int32),
-        touched_start=np.zeros((vm_idx.size, n_ticks + 1), dtype=np.int64),
+        touched_start=np.zeros((n_vms, n_ticks + 1), dtype=np.int64),
         age_bucket=age_buckets(n_ticks),
-        calm_overhead=calm.overhead[vm_idx],
-        calm_bin=calm.bin[vm_idx],
+        calm_overhead=calm.overhead,
+        calm_bin=calm.bin,
     )
 
 
@@ -228,6 +176,6 @@ def _split(expected: np.ndarray, piece_touches: int) -> Iterator[tuple[int, int]
 
 def age_buckets(n_ticks: int) -> np.ndarray:
     """Return the bucket of each age in ticks: uint8 array, shape (n_ticks + 1,). Buckets double: 0, 1, 2-3, 4-7, ..."""
-    bits = np.array([age.bit_length() for age in range(n_ticks + 1)])
+    bits = np.frexp(np.arange(n_ticks + 1))[1]
     buckets: np.ndarray = np.minimum(bits, N_AGE_BUCKETS - 1).astype(np.uint8)
     return buckets

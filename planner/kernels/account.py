@@ -1,6 +1,5 @@
 """The account step: counters by tick and sums by VM, slowdown by its parts. Reads the stack, fills `out`."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -195,29 +194,6 @@ def _add_times(stack, costs, translation, out, v, tick):
 
 
 @kernel
-def fill_calm(active, page_bytes, translation, edges, out_overhead, out_bin):
-    """Fill the overhead and slowdown bin of ticks in which a VM neither stalls nor has any memory mapped small.
-
-    Parameters
-    ----------
-    active : float64 array, shape (n_vms, n_ticks)
-        Pages touched within the tick.
-    page_bytes : float
-        Size of a sampled page. [bytes]
-    translation : OverheadTable
-    edges : float64 array
-        Edges of the slowdown bins.
-    out_overhead : float64 array, shape (n_vms, n_ticks)
-    out_bin : uint8 array, shape (n_vms, n_ticks)
-    """
-    for v in range(active.shape[0]):
-        for tick in range(active.shape[1]):
-            overhead = interpolate_overhead(translation, active[v, tick] * page_bytes, 0.0)
-            out_overhead[v, tick] = overhead
-            out_bin[v, tick] = _bin_of(edges, overhead)
-
-
-@kernel
 def _bin_of(edges, value):
     """Return how many of the ascending `edges` are at or below `value`."""
     low, high = 0, edges.size
@@ -228,15 +204,3 @@ def _bin_of(edges, value):
         else:
             high = middle
     return low
-
-
-@kernel
-def percentile_edges(edges, counts, fraction):
-    """Return the upper edge of the bin that holds the `fraction` quantile of `counts`; infinity in the last bin."""
-    wanted = fraction * counts.sum()
-    seen = 0.0
-    for k in range(counts.size):
-        seen += counts[k]
-        if seen >= wanted and seen > 0.0:
-            return edges[k] if k < edges.size else math.inf
-    return math.nan

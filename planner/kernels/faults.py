@@ -92,7 +92,7 @@ def _play(stack, v, granted, tick):
     if before == 0:
         _boot(stack, v, granted, tick)
     # A VM that was killed starts again a tick later, and uses all it had for the first time.
-    if not stack.knobs.is_quiet and stack.swap.down_tick[v] < tick - 1:
+    if stack.swap.down_tick[v] < tick - 1:
         _touch(stack, v, tick)
     if stack.swap.down_tick[v] < tick:
         _grow(stack, v, before, granted, tick)

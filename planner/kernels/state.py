@@ -272,7 +272,6 @@ class Knobs(NamedTuple):
     is_swapping: bool
     is_lru: bool
     is_large: bool
-    is_quiet: bool
     sharing: SharingKnobs
 
 

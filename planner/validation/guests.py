@@ -12,7 +12,6 @@ from planner.host.experiment import Experiment, ExperimentRun
 from planner.host.pages import UNIQUE_KEY, FleetPages
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.touches import VmTouches
-from planner.kernels.balloon_policies import POLICIES
 from planner.kernels.draws import fill_uniform
 from planner.kernels.state import UNITS_PER_PAGE
 from planner.units import PAGE_BYTES
@@ -96,14 +95,7 @@ def start_run(guests: list[Guest], rules: HostRules) -> ExperimentRun:
         touches=tuple(_touches(guest.touched) for guest in guests),
         tick_s=rules.tick_s,
     )
-    run = ExperimentRun(experiment)
-    stack = run.stack
-    is_estimating = stack.balloon_knobs.policy == POLICIES["esxi"]
-    run.stack = stack._replace(
-        knobs=stack.knobs._replace(is_quiet=False),
-        balloon_knobs=stack.balloon_knobs._replace(is_estimating=is_estimating),
-    )
-    return run
+    return ExperimentRun(experiment)
 
 
 def _problem(n_vms: int, rules: HostRules) -> HostProblem:

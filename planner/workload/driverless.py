@@ -3,6 +3,8 @@
 import math
 from dataclasses import replace
 
+import numpy as np
+
 from planner.streams import stable_hash32
 from planner.workload.fleet import Demand
 from planner.workload.source import DemandSource
@@ -34,13 +36,13 @@ class DriverlessSource:
             drivers[row] = False
         self.vms = replace(vms, has_balloon_driver=drivers)
 
-    def demand(self, replicate: int) -> Demand:
+    def demand(self, replicate: int, vm_idx: np.ndarray | None = None) -> Demand:
         """Draw the demand of one replicate: that of the fleet as it is."""
-        return self._base.demand(replicate)
+        return self._base.demand(replicate, vm_idx)
 
-    def history(self, length_s: float) -> Demand:
+    def history(self, length_s: float, vm_idx: np.ndarray | None = None) -> Demand:
         """Give the demand that placement may look at: that of the fleet as it is."""
-        return self._base.history(length_s)
+        return self._base.history(length_s, vm_idx)
 
     def history_meaning(self) -> str:
         """Say what the history is."""

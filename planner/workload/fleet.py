@@ -138,6 +138,16 @@ class Demand:
     cpu_busy_vcpus: np.ndarray
     presence: Presence | None = None
 
+    def take(self, vm_idx: np.ndarray) -> "Demand":
+        """Return the rows `vm_idx` (int array), in that order, in arrays of their own."""
+        return Demand(
+            tick_s=self.tick_s,
+            active_fraction=self.active_fraction[vm_idx],
+            granted_fraction=self.granted_fraction[vm_idx],
+            cpu_busy_vcpus=self.cpu_busy_vcpus[vm_idx],
+            presence=None if self.presence is None else self.presence.take(vm_idx),
+        )
+
     def grown(self, factor: float) -> "Demand":
         """Return the demand with granted and active memory times `factor`, no VM above its configured memory."""
         if factor == 1.0:
@@ -152,3 +162,25 @@ class Demand:
     def n_ticks(self) -> int:
         """Number of ticks in the window."""
         return int(self.active_fraction.shape[1])
+
+
+def merge_demand(is_second: np.ndarray, first: Demand, second: Demand) -> Demand:
+    """Put the rows of two demands over one window into one, without presence.
+
+    Parameters
+    ----------
+    is_second : bool array, shape (n_first + n_second,)
+        For each row of the result whether it is the next row of `second`, or of `first`.
+    """
+
+    def merged(mine: np.ndarray, other: np.ndarray) -> np.ndarray:
+        values = np.empty((is_second.size, *mine.shape[1:]), dtype=mine.dtype)
+        values[~is_second], values[is_second] = mine, other
+        return values
+
+    return Demand(
+        tick_s=first.tick_s,
+        active_fraction=merged(first.active_fraction, second.active_fraction),
+        granted_fraction=merged(first.granted_fraction, second.granted_fraction),
+        cpu_busy_vcpus=merged(first.cpu_busy_vcpus, second.cpu_busy_vcpus),
+    )

@@ -12,8 +12,9 @@ import numpy as np
 from planner.streams import make_generator
 from planner.units import MIB
 from planner.workload.curves import fit_curves
-from planner.workload.drawn import DrawnSource, SharedFactor, VmModels, fleet_factor, make_window
+from planner.workload.drawn import DrawnSource, VmModels, fleet_factor, make_window
 from planner.workload.fleet import NORMAL_SHARES_PER_MIB, VmTable
+from planner.workload.latent import SharedFactor
 from planner.workload.profiles import FittedGenerator, Profile, load_generator, spread
 
 COMMON_IMAGES = 4

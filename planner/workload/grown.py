@@ -6,14 +6,20 @@ repeat the recording, shifted round the window by whole days: their demand is no
 a burst that hit the recorded fleet only once is met once per round.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
 from planner.streams import make_generator
-from planner.workload.drawn import DAY_S, HISTORY_REPLICATE, DrawnSource
-from planner.workload.fleet import Demand, VmTable
+from planner.workload.drawn import HISTORY_REPLICATE, DrawnSource
+from planner.workload.fleet import Demand, VmTable, merge_demand
+from planner.workload.latent import DAY_S
 from planner.workload.source import DemandSource
+
+_Draw = Callable[[DemandSource, np.ndarray], Demand]
+"""Draws some rows of a source."""
 
 
 def inventory_size(source: DemandSource) -> int:
@@ -48,29 +54,13 @@ class GrownSource:
         clones = _clone_table(base.vms, self._clone_of, self._suffixes)
         self.vms = base.vms.take(np.arange(self._n_base)).joined(clones)
 
-    def demand(self, replicate: int) -> Demand:
+    def demand(self, replicate: int, vm_idx: np.ndarray | None = None) -> Demand:
         """Draw the demand of one replicate: the base VMs' as without growth, then the clones'."""
-        base = self._base.demand(replicate)
-        return self._joined(base, self._clone_demand(base, replicate))
+        return self._draw(lambda source, rows: source.demand(replicate, rows), replicate, vm_idx)
 
-    def _joined(self, base: Demand, clones: Demand) -> Demand:
-        kept = slice(0, self._n_base)
-        active, granted, busy = base.active_fraction, base.granted_fraction, base.cpu_busy_vcpus
-        return Demand(
-            tick_s=base.tick_s,
-            active_fraction=np.concatenate([active[kept], clones.active_fraction]),
-            granted_fraction=np.concatenate([granted[kept], clones.granted_fraction]),
-            cpu_busy_vcpus=np.concatenate([busy[kept], clones.cpu_busy_vcpus]),
-        )
-
-    def history(self, length_s: float) -> Demand:
+    def history(self, length_s: float, vm_idx: np.ndarray | None = None) -> Demand:
         """Give the base VMs' history, then that of the clones, drawn or shifted as their demand is."""
-        base = self._base.history(length_s)
-        if isinstance(self._base, DrawnSource):
-            clones = self._base.history_of(self._base.models.cloned(self._clone_of, self._suffixes), length_s)
-        else:
-            clones = self._shifted(base, HISTORY_REPLICATE)
-        return self._joined(base, clones)
+        return self._draw(lambda source, rows: source.history(length_s, rows), HISTORY_REPLICATE, vm_idx)
 
     def history_meaning(self) -> str:
         """Say what the base VMs' history is."""
@@ -99,24 +89,38 @@ class GrownSource:
         """VMs of the fleet that was grown; the rows after them are clones."""
         return self._n_base
 
-    def _clone_demand(self, base: Demand, replicate: int) -> Demand:
-        if isinstance(self._base, DrawnSource):
-            return self._base.demand_of(self._base.models.cloned(self._clone_of, self._suffixes), replicate)
-        return self._shifted(base, replicate)
+    @cached_property
+    def _drawn_clones(self) -> DrawnSource | None:
+        """The clones of drawn VMs as a source of their own; None for recorded VMs."""
+        if not isinstance(self._base, DrawnSource):
+            return None
+        table = self.vms.take(np.arange(self._n_base, len(self.vms)))
+        return self._base.with_models(table, self._base.models.cloned(self._clone_of, self._suffixes))
 
-    def _shifted(self, base: Demand, replicate: int) -> Demand:
-        """Repeat the originals' rows, each group and round shifted by its own number of days (hours, ticks)."""
-        shape = (len(self._clone_of), base.n_ticks)
-        active, granted = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
-        step = _shift_step_ticks(base)
-        for row, original in enumerate(self._clone_of):
-            names, groups = self._base.vms.names, self._base.vms.groups
-            entity = f"shift/{groups[original] or names[original]}{self._suffixes[row]}"
+    def _draw(self, draw: _Draw, replicate: int, vm_idx: np.ndarray | None) -> Demand:
+        rows = np.arange(len(self.vms)) if vm_idx is None else vm_idx
+        is_clone = rows >= self._n_base
+        own, clones = rows[~is_clone], rows[is_clone] - self._n_base
+        if self._drawn_clones is not None:
+            return merge_demand(is_clone, draw(self._base, own), draw(self._drawn_clones, clones))
+        originals = self._clone_of[clones]
+        recorded = np.union1d(own, originals)
+        base = draw(self._base, recorded)
+        repeated = base.take(np.searchsorted(recorded, originals))
+        self._shift(repeated, clones, replicate)
+        return merge_demand(is_clone, base.take(np.searchsorted(recorded, own)), repeated)
+
+    def _shift(self, demand: Demand, clones: np.ndarray, replicate: int) -> None:
+        """Shift each clone's row by its group's and round's number of days (hours, ticks). Changes `demand`."""
+        names, groups = self._base.vms.names, self._base.vms.groups
+        step = _shift_step_ticks(demand)
+        for row, clone in enumerate(clones):
+            original = self._clone_of[clone]
+            entity = f"shift/{groups[original] or names[original]}{self._suffixes[clone]}"
             draws = make_generator(self._seed, "growth", replicate, entity)
-            shift = int(draws.integers(1, max(base.n_ticks // step, 2))) * step % base.n_ticks
-            active[row] = np.roll(base.active_fraction[original], shift)
-            granted[row] = roll_granted(base.granted_fraction[original], shift)
-        return Demand(base.tick_s, active, granted, base.cpu_busy_vcpus[self._clone_of])
+            shift = int(draws.integers(1, max(demand.n_ticks // step, 2))) * step % demand.n_ticks
+            demand.active_fraction[row] = np.roll(demand.active_fraction[row], shift)
+            demand.granted_fraction[row] = roll_granted(demand.granted_fraction[row], shift)
 
 
 def roll_granted(granted_fraction: np.ndarray, shift: int) -> np.ndarray:

@@ -76,27 +76,23 @@ class ImportedSource:
         self._order = make_generator(seed, "window").permutation(len(self._starts))
         self._busy_vcpus = self._busy_by_start(fleet.cpu_busy_vcpus, merged)
 
-    def demand(self, replicate: int) -> Demand:
+    def demand(self, replicate: int, vm_idx: np.ndarray | None = None) -> Demand:
         """Cut the window of one replicate out of the trace: a pure function of the seed and `replicate`."""
-        drawn = int(self._order[replicate % len(self._starts)])
-        start = self._starts[drawn]
-        window = slice(start, start + self._n_ticks)
-        return Demand(
-            tick_s=self._tick_s,
-            active_fraction=self._active[:, window].copy(),
-            granted_fraction=self._granted[:, window].copy(),
-            cpu_busy_vcpus=self._busy_vcpus[drawn],
-        )
+        return self._cut(int(self._order[replicate % len(self._starts)]), self._n_ticks, vm_idx)
 
-    def history(self, length_s: float) -> Demand:
+    def history(self, length_s: float, vm_idx: np.ndarray | None = None) -> Demand:
         """Cut the first recorded days out of the trace, shorter where it ends: what was known before the sweep."""
-        start = self._starts[0]
-        window = slice(start, start + max(round(length_s / self._tick_s), 1))
+        return self._cut(0, max(round(length_s / self._tick_s), 1), vm_idx)
+
+    def _cut(self, number: int, n_ticks: int, vm_idx: np.ndarray | None) -> Demand:
+        """Cut a run of ticks out of the trace, from the start of a window on."""
+        start = self._starts[number]
+        rows = np.arange(len(self.vms)) if vm_idx is None else vm_idx
         return Demand(
             tick_s=self._tick_s,
-            active_fraction=self._active[:, window].copy(),
-            granted_fraction=self._granted[:, window].copy(),
-            cpu_busy_vcpus=self._busy_vcpus[0],
+            active_fraction=self._active[:, start : start + n_ticks][rows],
+            granted_fraction=self._granted[:, start : start + n_ticks][rows],
+            cpu_busy_vcpus=self._busy_vcpus[number][rows],
         )
 
     def history_meaning(self) -> str:

@@ -13,9 +13,10 @@ from planner.errors import ConfigError, Issue
 from planner.streams import make_generator
 from planner.units import MIB
 from planner.workload.curves import fit_curves
-from planner.workload.drawn import DrawnSource, SharedFactor, VmModels, fleet_factor, make_window
+from planner.workload.drawn import DrawnSource, VmModels, fleet_factor, make_window
 from planner.workload.fleet import NORMAL_SHARES_PER_MIB, VmTable
 from planner.workload.generated import LEAST_ACTIVE_FRACTION
+from planner.workload.latent import SharedFactor
 from planner.workload.profiles import FittedGenerator, Profile, load_generator, spread
 
 GENERATOR = "managed-hosting"

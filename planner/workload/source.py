@@ -2,23 +2,38 @@
 
 from typing import Protocol
 
+import numpy as np
+
 from planner.workload.fleet import Demand, VmTable
 
 
 class DemandSource(Protocol):
     """A fleet whose demand can be drawn: generated, imported or listed in the config.
 
-    The VM table is the inventory and does not depend on the replicate; `demand` is a pure function of
-    (seed, replicate). Instances pickle, so that workers can draw for themselves.
+    The VM table is the inventory and does not depend on the replicate. The demand of a VM is a pure function of
+    (seed, replicate, VM): it has the same bytes whatever other VMs are asked for with it, so that no process needs the
+    demand of a whole fleet at once. Instances pickle, so that workers can draw for themselves.
     """
 
     vms: VmTable
 
-    def demand(self, replicate: int) -> Demand:
-        """Draw the demand of one replicate: rows as in `vms`, n_ticks as configured."""
+    def demand(self, replicate: int, vm_idx: np.ndarray | None = None) -> Demand:
+        """Draw the demand of one replicate, n_ticks as configured.
+
+        Parameters
+        ----------
+        replicate : int
+        vm_idx : int array, optional
+            Rows of `vms` to draw, in this order; all of them where it is left out.
+
+        Returns
+        -------
+        Demand
+            In arrays that the caller may change.
+        """
         ...
 
-    def history(self, length_s: float) -> Demand:
+    def history(self, length_s: float, vm_idx: np.ndarray | None = None) -> Demand:
         """Give demand that placement may look at before the sweep: as `demand`, of another length where there is more.
 
         Drawn sources draw it afresh; recorded ones give their first recorded days, which replicates may replay.

@@ -6,7 +6,8 @@ its page contents are those it would have had anywhere. Hosts name the rows that
 has a row on each, and demand on one of them at any tick.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -82,33 +83,38 @@ class StayedSource:
         self._vm_idx = np.array([stay.vm for stay in stays], dtype=np.int64)
         self.vms: VmTable = base.vms.joined(base.vms.take(self._vm_idx))
 
-    def demand(self, replicate: int) -> Demand:
+    def demand(self, replicate: int, vm_idx: np.ndarray | None = None) -> Demand:
         """Draw the demand of one replicate: the base's rows, then those of the stays, NaN outside of each stay."""
-        base = self.base.demand(replicate)
-        shape = (len(self.stays), base.n_ticks)
-        active, granted = np.full(shape, np.nan, dtype=np.float32), np.full(shape, np.nan, dtype=np.float32)
-        restarts = load_generator(GENERATOR).restarts
-        for row, stay in enumerate(self.stays):
-            ticks = slice(stay.first_tick, stay.end_tick)
-            active[row, ticks] = base.active_fraction[stay.vm, ticks]
-            granted[row, ticks] = base.granted_fraction[stay.vm, ticks]
-            if stay.start == "cold":
-                course = self._draw_course(stay, replicate, restarts)
-                grown = course_of_boot(restarts.times_s, course, base.tick_s, stay.end_tick - stay.first_tick)
-                granted[row, ticks] = regrow(granted[row, ticks], active[row, ticks], grown)
-        return Demand(
-            tick_s=base.tick_s,
-            active_fraction=np.concatenate([base.active_fraction, active]),
-            granted_fraction=np.concatenate([base.granted_fraction, granted]),
-            cpu_busy_vcpus=np.concatenate([base.cpu_busy_vcpus, base.cpu_busy_vcpus[self._vm_idx]]),
-            presence=self._presence(),
-        )
+        rows = np.arange(len(self.vms)) if vm_idx is None else vm_idx
+        demand = self._of_base(lambda base_rows: self.base.demand(replicate, base_rows), rows)
+        for position in np.flatnonzero(rows >= len(self.base.vms)):
+            self._cut(demand, int(position), self.stays[rows[position] - len(self.base.vms)], replicate)
+        return replace(demand, presence=self._presence(rows))
 
-    def history(self, length_s: float) -> Demand:
+    def history(self, length_s: float, vm_idx: np.ndarray | None = None) -> Demand:
         """Give the base's history; that of a stay is its VM's, whole, because the VM ran elsewhere or was known."""
-        base = self.base.history(length_s)
-        rows = np.concatenate([np.arange(len(self.base.vms)), self._vm_idx])
-        return Demand(base.tick_s, base.active_fraction[rows], base.granted_fraction[rows], base.cpu_busy_vcpus[rows])
+        rows = np.arange(len(self.vms)) if vm_idx is None else vm_idx
+        return self._of_base(lambda base_rows: self.base.history(length_s, base_rows), rows)
+
+    def _of_base(self, draw: Callable[[np.ndarray], Demand], rows: np.ndarray) -> Demand:
+        """Draw each row's VM in the base, once, however many rows it has here."""
+        n_base = len(self.base.vms)
+        vms, is_stay = rows.copy(), rows >= n_base
+        vms[is_stay] = self._vm_idx[rows[is_stay] - n_base]
+        drawn = np.unique(vms)
+        return draw(drawn).take(np.searchsorted(drawn, vms))
+
+    def _cut(self, demand: Demand, row: int, stay: Stay, replicate: int) -> None:
+        """Leave of a row what is within the stay, and let memory grow anew after a boot. Changes `demand` in place."""
+        active, granted = demand.active_fraction[row], demand.granted_fraction[row]
+        ticks = slice(stay.first_tick, stay.end_tick)
+        if stay.start == "cold":
+            restarts = load_generator(GENERATOR).restarts
+            course = self._draw_course(stay, replicate, restarts)
+            grown = course_of_boot(restarts.times_s, course, demand.tick_s, stay.end_tick - stay.first_tick)
+            granted[ticks] = regrow(granted[ticks], active[ticks], grown)
+        for values in (active, granted):
+            values[: stay.first_tick], values[stay.end_tick :] = np.nan, np.nan
 
     def history_meaning(self) -> str:
         """Say what the base VMs' history is."""
@@ -122,11 +128,10 @@ class StayedSource:
         """Say what differs between replicates."""
         return f"{self.base.replicate_meaning()} When VMs come and go is the same in all replicates."
 
-    def _presence(self) -> Presence:
+    def _presence(self, rows: np.ndarray) -> Presence:
         n_base = len(self.base.vms)
-        is_stay = np.arange(len(self.vms)) >= n_base
-        running_tick = [stay.running_tick for stay in self.stays]
-        return Presence(~is_stay, np.concatenate([np.zeros(n_base), running_tick]).astype(np.int64))
+        running_tick = [self.stays[row - n_base].running_tick if row >= n_base else 0 for row in rows.tolist()]
+        return Presence(rows < n_base, np.array(running_tick, dtype=np.int64))
 
     def _draw_course(self, stay: Stay, replicate: int, restarts: Restarts) -> np.ndarray:
         """Draw granted memory at the ages of the fitted restarts."""

@@ -7,50 +7,69 @@ advance that gives the traced active memory is read off its inverse. See docs/mo
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
+from planner.kernels.demand import GUIDE_SHIFT, advance_clock, count_demand, fill_touched_share, look_up_law
 from planner.kernels.state import N_STRATA
 from planner.units import PAGE_BYTES
-from planner.workload.fleet import Demand, VmTable
-from planner.workload.popularity import PopularityLaw
-
-CLOCK_RANGE = 2.0**31
-"""Clock at the end of the horizon. The kernel's clocks are 32 bits; a due time past the horizon must still fit."""
-
-MOST_TOUCHED = 0.995
-"""Largest share of granted pages touched in a tick that the inverse resolves; all of them would take forever."""
+from planner.workload.fleet import Demand
 
 _LOG_Z = np.linspace(np.log(1e-12), np.log(1e4), 8001)
 
 
-@dataclass(frozen=True)
-class TouchSchedule:
-    """Touch clocks of a whole fleet for one replicate.
+class DemandPages(NamedTuple):
+    """Demand of some VMs in sampled pages.
 
     Attributes
     ----------
     n_pages : int64 array, shape (n_vms,)
         Sampled pages of each VM.
-    clock : uint32 array, shape (n_vms, n_ticks)
-        Touch clock at the end of each tick.
-    granted_pages : int32 array, shape (n_vms, n_ticks)
-        Sampled pages touched since power-on; -1 while off.
-    active_pages : float64 array, shape (n_vms, n_ticks)
+    granted : int32 array, shape (n_vms, n_ticks)
+        Sampled pages touched since power-on; -1 while off, at least 1 while on.
+    active : float64 array, shape (n_vms, n_ticks)
         Sampled pages touched within the tick, expected; 0 while off.
-    clock_unit : float64 array, shape (n_vms,)
-        Clock units per unit of the law's time.
-    gap : float64 array, shape (N_STRATA,)
-        Mean time between touches by popularity stratum, in the law's time.
     """
 
     n_pages: np.ndarray
+    granted: np.ndarray
+    active: np.ndarray
+
+
+@dataclass(frozen=True)
+class TouchClock:
+    """Touch clock of one VM.
+
+    Attributes
+    ----------
+    clock : uint32 array, shape (n_ticks,)
+        Touch clock at the end of each tick.
+    unit : float
+        Clock units per unit of the law's time.
+    """
+
     clock: np.ndarray
-    granted_pages: np.ndarray
-    active_pages: np.ndarray
-    clock_unit: np.ndarray
-    gap: np.ndarray
+    unit: float
+
+
+class LawTable(NamedTuple):
+    """The inverse of F for one law.
+
+    Attributes
+    ----------
+    share, log_time : float64 array, shape (n_points,)
+        Share of pages touched, ascending, and the logarithm of the law's time that does it.
+    guide : int32 array
+        Last point at or below the start of each step of `share`, steps counted by the upper bits of the float; the
+        first is step `first_code`. Where to begin looking.
+    """
+
+    share: np.ndarray
+    log_time: np.ndarray
+    guide: np.ndarray
+    first_code: int
 
 
 def count_pages(configured_bytes: np.ndarray, page_scale: int) -> np.ndarray:
@@ -73,33 +92,38 @@ def count_pages(configured_bytes: np.ndarray, page_scale: int) -> np.ndarray:
     return pages
 
 
-def build_touch_schedule(vms: VmTable, demand: Demand, law: PopularityLaw, page_scale: int) -> TouchSchedule:
-    """Turn the demand of one replicate into touch clocks.
+def demand_pages(demand: Demand, n_pages: np.ndarray) -> DemandPages:
+    """Count the sampled pages that VMs of `n_pages` (int64 array, shape (n_vms,)) have granted and touch."""
+    shape = demand.active_fraction.shape
+    pages = DemandPages(n_pages, np.empty(shape, dtype=np.int32), np.empty(shape))
+    count_demand(demand.active_fraction, demand.granted_fraction, n_pages, pages.granted, pages.active)
+    return pages
 
-    Returns
-    -------
-    TouchSchedule
-        Rows as in `vms`. A VM that is on has at least one granted page.
-    """
-    n_pages = count_pages(vms.configured_bytes, page_scale)
-    is_on = ~np.isnan(demand.granted_fraction)
-    scaled = np.nan_to_num(demand.granted_fraction) * n_pages[:, None]
-    granted = np.clip(np.floor(scaled + 0.5), 1, n_pages[:, None])
-    touched_share = np.clip(np.nan_to_num(demand.active_fraction) * n_pages[:, None] / granted, 0.0, MOST_TOUCHED)
-    share_at, log_z = _touched_share_table(law.alpha)
-    advance = np.exp(np.interp(touched_share, share_at, log_z)) * (granted / n_pages[:, None]) ** law.alpha
-    advance[~is_on | (touched_share <= 0.0)] = 0.0
-    law_time = np.cumsum(advance, axis=1)
-    total = law_time[:, -1]
-    clock_unit = np.where(total > 0.0, CLOCK_RANGE / np.where(total > 0.0, total, 1.0), 1.0)
-    return TouchSchedule(
-        n_pages=n_pages,
-        clock=np.rint(law_time * clock_unit[:, None]).astype(np.uint32),
-        granted_pages=np.where(is_on, granted, -1).astype(np.int32),
-        active_pages=np.where(is_on, touched_share * granted, 0.0),
-        clock_unit=clock_unit,
-        gap=_strata() ** law.alpha,
-    )
+
+def build_touch_clock(demand: Demand, pages: DemandPages, row: int, alpha: float) -> TouchClock:
+    """Turn the demand of the VM in a row into its touch clock, for the law of exponent `alpha`."""
+    n_ticks, n_pages = demand.n_ticks, int(pages.n_pages[row])
+    law_time, share = np.empty(n_ticks), np.empty(n_ticks)
+    fill_touched_share(demand.active_fraction[row], demand.granted_fraction[row], n_pages, share)
+    look_up_law(share, share.view(np.int64), law_table(alpha), law_time)
+    np.exp(law_time, out=law_time)
+    clock = np.empty(n_ticks, dtype=np.uint32)
+    unit = advance_clock(law_time, pages.granted[row], _powers(n_pages, alpha), clock)
+    return TouchClock(clock, unit)
+
+
+@lru_cache(16)
+def stratum_gaps(alpha: float) -> np.ndarray:
+    """Return the mean time between touches by popularity stratum, in the law's time: float64, shape (N_STRATA,)."""
+    gaps: np.ndarray = _strata() ** alpha
+    return gaps
+
+
+@lru_cache(1024)
+def _powers(n_pages: int, alpha: float) -> np.ndarray:
+    """Return (granted / n_pages) ** alpha for every number of granted pages."""
+    powers: np.ndarray = (np.arange(n_pages + 1) / n_pages) ** alpha
+    return powers
 
 
 def _strata() -> np.ndarray:
@@ -107,10 +131,14 @@ def _strata() -> np.ndarray:
     return middles
 
 
-@cache
-def _touched_share_table(alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return (share touched, log z), both ascending, for the inverse of F."""
+@lru_cache(16)
+def law_table(alpha: float) -> LawTable:
+    """Tabulate the inverse of F for the law of exponent `alpha`."""
     rate = _strata() ** -alpha
     share = np.array([float(-np.expm1(-z * rate).mean()) for z in np.exp(_LOG_Z)])
     keep = np.concatenate(([True], np.diff(share) > 0))
-    return share[keep], _LOG_Z[keep]
+    share, log_time = share[keep], _LOG_Z[keep]
+    codes = share.view(np.int64) >> GUIDE_SHIFT
+    starts = (np.arange(codes[0], codes[-1] + 1) << GUIDE_SHIFT).view(np.float64)
+    guide = np.maximum(np.searchsorted(share, starts, side="right") - 1, 0)
+    return LawTable(share, log_time, guide.astype(np.int32), int(codes[0]))

@@ -16,10 +16,11 @@ from planner.sweep.expand import expand_scenarios
 from planner.sweep.placing import SweepPlanner
 from planner.units import GIB, MIB
 from planner.workload.fleet import Demand, VmTable
+from tests.whole_source import WholeSource
 
 
 @dataclass
-class FakeSource:
+class FakeSource(WholeSource):
     """A fleet of VMs of 4, 8 and 16 GiB with demand that nobody looks at closely."""
 
     count: int = 24
@@ -34,7 +35,7 @@ class FakeSource:
             blank, memory // MIB * 10, np.zeros(self.count, dtype=np.int64), memory, np.ones(self.count, dtype=bool),
         )  # fmt: skip
 
-    def demand(self, replicate):
+    def whole(self, replicate):
         shape = (self.count, self.n_ticks)
         active = np.full(shape, 0.1 + 0.01 * replicate, dtype=np.float32)
         return Demand(300.0, active, np.full(shape, 0.5, dtype=np.float32), np.ones(self.count))

@@ -9,8 +9,7 @@ from planner.kernels.draws import build_exponential_table, draw_u32
 from planner.kernels.state import N_STRATA, TouchProcess, TouchScratch, VmDemand
 from planner.kernels.touches import draw_touches
 from planner.workload.fleet import Demand, VmTable
-from planner.workload.popularity import PopularityLaw
-from planner.workload.touch import build_touch_schedule, count_pages
+from planner.workload.touch import build_touch_clock, count_pages, demand_pages, stratum_gaps
 from tests.oracles import draws as oracle
 
 MIB = 2**20
@@ -86,11 +85,11 @@ def one_vm(configured_mib, active, granted):
 def test_touched_pages_match_the_trace(alpha, active, granted):
     n_ticks, n_pages = 2000, 1024
     vms, demand = one_vm(1024, [active] * n_ticks, [granted] * n_ticks)
-    law = PopularityLaw("test", alpha, 0.0)
-    schedule = build_touch_schedule(vms, demand, law, page_scale=256)
-    assert schedule.n_pages.tolist() == [n_pages]
-    process = TouchProcess(schedule.gap, build_exponential_table(), schedule.clock_unit[0], 0.0)
-    touched = run_kernel(12345, schedule.clock[0], schedule.granted_pages[0], n_pages, process)
+    pages = demand_pages(demand, count_pages(vms.configured_bytes, 256))
+    assert pages.n_pages.tolist() == [n_pages]
+    clock = build_touch_clock(demand, pages, 0, alpha)
+    process = TouchProcess(stratum_gaps(alpha), build_exponential_table(), clock.unit, 0.0)
+    touched = run_kernel(12345, clock.clock, pages.granted[0], n_pages, process)
     mean = np.mean([len(pages) for pages in touched[1:]])
     # Expected pages by the trace; the continuous law against 1,024 ranks and the table of draws cost under 2 %.
     assert mean == pytest.approx(active * n_pages, rel=0.02)
@@ -99,9 +98,9 @@ def test_touched_pages_match_the_trace(alpha, active, granted):
 def test_off_and_restart_are_kept():
     granted = [np.nan, 0.25, 0.5, 0.5, 0.25, np.nan]
     vms, demand = one_vm(16, [np.nan, 0.1, 0.1, 0.1, 0.1, np.nan], granted)
-    schedule = build_touch_schedule(vms, demand, PopularityLaw("test", 2.0, 0.0), page_scale=256)
-    assert schedule.granted_pages.tolist() == [[-1, 4, 8, 8, 4, -1]]
-    assert schedule.active_pages[0] == pytest.approx([0.0, 1.6, 1.6, 1.6, 1.6, 0.0], rel=1e-6)
+    pages = demand_pages(demand, count_pages(vms.configured_bytes, 256))
+    assert pages.granted.tolist() == [[-1, 4, 8, 8, 4, -1]]
+    assert pages.active[0] == pytest.approx([0.0, 1.6, 1.6, 1.6, 1.6, 0.0], rel=1e-6)
 
 
 def test_pages_are_rounded_and_never_none():

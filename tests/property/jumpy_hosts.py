@@ -13,12 +13,13 @@ from planner.host.simulator import HostSim
 from planner.kernels import timeline
 from planner.units import PAGE_BYTES
 from planner.workload.fleet import Demand, VmTable
+from tests.whole_source import WholeSource
 
 N_TICKS = 48
 PAGE_SCALE = 64
 
 
-class JumpyFleet:
+class JumpyFleet(WholeSource):
     """VMs that grow, burst and restart."""
 
     def __init__(self, seed, n_vms):
@@ -38,7 +39,7 @@ class JumpyFleet:
             has_balloon_driver=np.ones(n_vms, dtype=bool),
         )
 
-    def demand(self, replicate):
+    def whole(self, replicate):
         rng = np.random.default_rng([self._seed, replicate])
         shape = (len(self.vms), N_TICKS)
         granted = np.minimum(1.0, rng.uniform(0.3, 0.9, (shape[0], 1)) + np.cumsum(rng.exponential(0.01, shape), 1))
@@ -92,7 +93,7 @@ class SteadyFleet(JumpyFleet):
         self.vms = replace(self.vms, configured_bytes=configured, limit_bytes=configured)
         self._granted = np.resize((n_pages - np.array(free_pages)) / n_pages, (1, N_TICKS))
 
-    def demand(self, replicate):
+    def whole(self, replicate):
         granted = self._granted.astype(np.float32)
         return Demand(300.0, granted * np.float32(0.1), granted, np.full(1, np.nan))
 

@@ -63,7 +63,6 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
         "is_swapping": True,
         "is_lru": False,
         "is_large": False,
-        "is_quiet": False,
     } | knobs
     return state.Stack(
         pages=state.PageArrays(

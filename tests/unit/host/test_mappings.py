@@ -27,13 +27,14 @@ from planner.kernels.walk import N_RUN_COLUMNS, NestedSpace, run_nested
 from planner.kernels.walk_caches import flush_walker
 from planner.units import LARGE_PAGE_BYTES, PAGE_BYTES, PAGES_PER_LARGE_PAGE
 from planner.workload.fleet import Demand, VmTable
+from tests.whole_source import WholeSource
 
 MIB = 1 << 20
 N_VMS, N_TICKS, VM_BYTES = 4, 40, 256 * MIB
 CPU = "skylake-sp"
 
 
-class Fleet:
+class Fleet(WholeSource):
     """Four VMs of 256 MiB that fill up within three hours and use 5 to 25 % of it in a tick."""
 
     def __init__(self):
@@ -51,7 +52,7 @@ class Fleet:
             has_balloon_driver=np.array([True, True, False, False]),
         )
 
-    def demand(self, replicate):
+    def whole(self, replicate):
         granted = np.linspace([0.4, 0.5, 0.6, 0.7], [0.9, 0.95, 1.0, 1.0], N_TICKS).T
         active = np.repeat(np.array([[0.05], [0.1], [0.15], [0.25]]), N_TICKS, axis=1)
         return Demand(300.0, active.astype(np.float32), granted.astype(np.float32), np.full(N_VMS, np.nan))

@@ -9,7 +9,8 @@ from planner.config.slo import SloSpec
 from planner.config.spec import WorkloadSpec
 from planner.host.objective import JudgedVms, objective_columns, slowdown_quantiles
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
-from planner.host.results import RunOfHost, slowdown_edges
+from planner.host.results import RunOfHost
+from planner.host.slowdown import slowdown_edges
 from planner.kernels import account
 from planner.schema import N_SLOWDOWN_BINS, TIMELINE_COLUMNS
 from planner.units import GIB, MIB
@@ -29,7 +30,9 @@ def make_run(**columns: object) -> RunOfHost:
         timeline[:, names.index(name)] = values
     counts = np.zeros((N_VMS, N_SLOWDOWN_BINS), dtype=np.int64)
     counts[:, 0] = N_TICKS
-    return RunOfHost(timeline, TICK_S, counts, np.zeros((N_VMS, account.N_VM_SUMS), dtype=np.int64))
+    return RunOfHost(
+        timeline, np.ones(len(names), np.int64), TICK_S, counts, np.zeros((N_VMS, account.N_VM_SUMS), dtype=np.int64)
+    )
 
 
 def slow_down(run: RunOfHost, vm: int, ticks: int, excess: float) -> None:
@@ -47,7 +50,9 @@ def judge(slo: dict[str, object], run: RunOfHost, memory_gib: int = 128, **row: 
         hypervisor=ESXI, workload=WorkloadSpec(), slo=SloSpec.model_validate(slo), seed=1, replicate=0,
         vm_idx=tuple(range(N_VMS)), page_scale=4096,
     )  # fmt: skip
-    return objective_columns(problem, JudgedVms(vms, np.ones((N_VMS, N_TICKS), dtype=bool)), run, QUIET_ROW | row)
+    return objective_columns(
+        problem, JudgedVms(vms, np.ones(N_VMS, dtype=bool), np.ones((N_VMS, N_TICKS))), run, QUIET_ROW | row
+    )
 
 
 def broken_by(slo: dict[str, object], run: RunOfHost, **row: float) -> str:

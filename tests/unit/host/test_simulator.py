@@ -11,14 +11,15 @@ from planner.config.page_tables import PageTableSpec
 from planner.config.slo import SloSpec
 from planner.config.spec import VmSpec, WorkloadSpec
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
-from planner.host.results import slo_broken_ticks
-from planner.host.simulator import HostSim, _load_of, translation_table
+from planner.host.results import RunOfHost, slo_broken_ticks
+from planner.host.simulator import HostSim, translation_table
 from planner.kernels.host_loop import simulate_ticks
 from planner.schema import HOST_COLUMNS, TIMELINE_COLUMNS, VM_COLUMNS
 from planner.workload.fleet import Demand
 from planner.workload.generated import GeneratedSource
 from planner.workload.listed import ListedSource
 from planner.workload.overhead import min_free_bytes, sharing_kept_bytes, vm_overhead_bytes
+from tests.whole_source import WholeSource
 
 GIB = 2**30
 N_VMS = 24
@@ -74,7 +75,7 @@ def test_without_overcommit_nothing_is_ever_swapped_or_denied(source, preset, re
     assert not row["slo_is_broken"]
 
 
-class Greedy:
+class Greedy(WholeSource):
     """VMs of odd sizes that touch all they were given, and a quarter of it in every tick."""
 
     def __init__(self):
@@ -82,7 +83,7 @@ class Greedy:
         listed = tuple(VmSpec(name=f"vm{n}", memory=f"{int(b)} B") for n, b in enumerate(configured))
         self.vms = ListedSource(listed, 86400.0, 300.0, 1).vms
 
-    def demand(self, replicate):
+    def whole(self, replicate):
         shape = (len(self.vms), 288)
         return Demand(300.0, np.full(shape, 0.25, np.float32), np.ones(shape, np.float32), np.full(shape[0], np.nan))
 
@@ -195,17 +196,10 @@ def test_a_fifth_level_moves_translation_alone_and_by_little(source):
 
 def test_quiet_short_cut_gives_what_the_full_run_gives(source):
     sim, problem = HostSim(source), make_problem(source, 0.8)
-    stack, costs, quiet = sim.prepare(problem)
-    assert stack.knobs.is_quiet
-    table = translation_table("sapphire-rapids", "middle")
-    ticks = (0, quiet.timeline.shape[0])
-    simulate_ticks(stack, costs, table, quiet, ticks)
-    full_stack, costs, full = sim.prepare(problem)
-    load = _load_of(problem.workload)
-    calm = sim._calm(3, 0, 4096, load, ("sapphire-rapids", PageTableSpec()))
-    touches = sim._touches(3, 0, 4096, load).plan(np.arange(N_VMS), False, calm)
-    full_stack = full_stack._replace(knobs=full_stack.knobs._replace(is_quiet=False), plan=touches)
-    simulate_ticks(full_stack, costs, table, full, ticks)
+    assert sim.is_quiet(problem)
+    quiet = sim.count(problem)
+    stack, costs, full = sim.prepare(problem)
+    simulate_ticks(stack, costs, translation_table("sapphire-rapids", "middle"), full, (0, full.timeline.shape[0]))
     for name in ("timeline", "vm_sums", "vm_peaks", "vm_times", "slowdown_counts"):
         assert np.array_equal(getattr(quiet, name), getattr(full, name)), name
 
@@ -240,6 +234,11 @@ def test_same_problem_gives_the_same_result_in_any_company(source):
     assert all(np.array_equal(alone.vm_rows[name], again.vm_rows[name], equal_nan=True) for name in alone.vm_rows)
 
 
+def _run_of(timeline):
+    """Make a run of one VM whose time line is in its units."""
+    return RunOfHost(timeline, np.ones(timeline.shape[1], np.int64), 300.0, np.zeros((1, 66)), np.zeros((1, 11)))
+
+
 def test_objective_counts_runs_longer_than_it_allows():
     slo = SloSpec.model_validate({"swap_in": "1 MiB/s", "for_more_than": "5 min"})
     timeline = np.zeros((8, len(TIMELINE_COLUMNS)), dtype=np.int64)
@@ -247,12 +246,12 @@ def test_objective_counts_runs_longer_than_it_allows():
     too_much = int(1.1 * 2**20 * 300)
     timeline[[1, 3, 4, 7], column] = too_much
     # Five minutes are one tick, which is not more than 5 min; two in a row are.
-    broken = slo_broken_ticks(timeline, 300.0, slo)
+    broken = slo_broken_ticks(_run_of(timeline), slo)
     assert broken.swap_in.tolist() == [False, False, False, True, True, False, False, False]
     assert not broken.guest_paging.any()
     timeline[4:7, [c.name for c in TIMELINE_COLUMNS].index("guest_paging_bytes")] = too_much
     stricter = SloSpec.model_validate({"swap_in": "2 MiB/s", "guest_paging": "1 MiB/s", "for_more_than": "10 min"})
-    broken = slo_broken_ticks(timeline, 300.0, stricter)
+    broken = slo_broken_ticks(_run_of(timeline), stricter)
     assert not broken.swap_in.any()
     assert np.flatnonzero(broken.guest_paging).tolist() == [4, 5, 6]
 
@@ -261,11 +260,11 @@ def test_limit_is_enforced_without_pressure(source):
     vms = source.vms
     limit = (vms.configured_bytes * 0.3).astype(np.int64)
 
-    class Limited:
+    class Limited(WholeSource):
         def __init__(self):
             self.vms = type(vms)(**{**vars(vms), "limit_bytes": limit})
 
-        def demand(self, replicate):
+        def whole(self, replicate):
             return source.demand(replicate)
 
         def replicate_meaning(self):

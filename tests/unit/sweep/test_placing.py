@@ -12,6 +12,7 @@ from planner.sweep.placing import SweepPlanner
 from planner.sweep.sampling import check_sampling, page_scale
 from planner.units import GIB, MIB
 from planner.workload.fleet import Demand, VmTable
+from tests.whole_source import WholeSource
 
 NO_OVERHEAD = {
     "preset": "esxi-8", "vm_overhead_base": 0, "vm_overhead_per_vcpu": 0, "vm_overhead_per_memory": 0,
@@ -19,7 +20,7 @@ NO_OVERHEAD = {
 }  # fmt: skip
 
 
-class Fleet:
+class Fleet(WholeSource):
     def __init__(self, sizes_gib, hosts=None):
         n = len(sizes_gib)
         memory = np.array(sizes_gib, dtype=np.int64) * GIB
@@ -28,7 +29,7 @@ class Fleet:
             hosts or (None,) * n, memory // MIB * 10, np.zeros(n, dtype=np.int64), memory, np.ones(n, dtype=bool),
         )  # fmt: skip
 
-    def demand(self, replicate):
+    def whole(self, replicate):
         share = np.full((len(self.vms), 4), 0.1, dtype=np.float32)
         return Demand(300.0, share, share, np.ones(len(self.vms)))
 

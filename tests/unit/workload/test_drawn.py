@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from planner.workload.drawn import DrawKey, SharedFactor, VmModels, draw_demand, draw_latent, make_window
+from planner.workload.drawn import VmModels, draw_demand, make_window
+from planner.workload.latent import DrawKey, FactorSeries, SharedFactor, draw_latent
 from planner.workload.profiles import COMPONENTS, Restarts
 
 N_TICKS = 60_000
@@ -59,8 +60,12 @@ def _restarts(per_vm_day):
     return Restarts(per_vm_day, (300.0, 3600.0, 86_400.0, 604_800.0), (path,) * 5, (0.0,) * 5)
 
 
+def _draw(models, restarts, key):
+    return draw_demand(models, restarts, key, np.arange(len(models.names)), FactorSeries(models.shared))
+
+
 def test_without_restarts_granted_grows_evenly_to_its_limit():
-    demand = draw_demand(_models(2, 0.0), _restarts(0.0), DrawKey(1, 0, 10 * 288, 300.0))
+    demand = _draw(_models(2, 0.0), _restarts(0.0), DrawKey(1, 0, 10 * 288, 300.0))
     # 0.5 + 0.02 a day: 0.52 after a day, 0.6 (the limit) from the fifth day on.
     assert demand.granted_fraction[0, 287] == pytest.approx(0.52, abs=1e-6)
     assert demand.granted_fraction[0, -1] == pytest.approx(0.6)
@@ -68,7 +73,7 @@ def test_without_restarts_granted_grows_evenly_to_its_limit():
 
 
 def test_after_a_restart_granted_follows_the_boot_path():
-    demand = draw_demand(_models(3, 0.0), _restarts(0.1), DrawKey(4, 0, 14 * 288, 300.0))
+    demand = _draw(_models(3, 0.0), _restarts(0.1), DrawKey(4, 0, 14 * 288, 300.0))
     falls = [np.flatnonzero(np.diff(row) < 0) + 1 for row in demand.granted_fraction]
     assert len(falls[0]) > 0
     assert all(np.array_equal(falls[0], other) for other in falls)
@@ -82,9 +87,7 @@ def test_after_a_restart_granted_follows_the_boot_path():
 def test_shared_weight_is_the_correlation_of_the_latent_series():
     models = _models(2, 0.6)
     linear = np.tile(np.linspace(-1.0, 1.0, 8) * 1e-3, (2, 1))  # exp of it is linear to 1e-6
-    demand = draw_demand(
-        VmModels(**(vars(models) | {"log_knots": linear})), _restarts(0.0), DrawKey(1, 0, N_TICKS, 300.0)
-    )
+    demand = _draw(VmModels(**(vars(models) | {"log_knots": linear})), _restarts(0.0), DrawKey(1, 0, N_TICKS, 300.0))
     assert np.corrcoef(demand.active_fraction.astype(float))[0, 1] == pytest.approx(0.6, abs=0.03)
 
 

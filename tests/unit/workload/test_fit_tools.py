@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from planner.workload.drawn import DrawKey, draw_latent
+from planner.workload.latent import DrawKey, draw_latent
 from planner.workload.profiles import COMPONENTS
 
 TOOLS = Path(__file__).parents[3] / "tools"

@@ -28,7 +28,8 @@ def without_groups(models: VmModels) -> VmModels:
 
 def active_gib(source: DrawnSource, models: VmModels, replicates: int) -> np.ndarray:
     """Active memory: float array, shape (n_vms, replicates x n_ticks). [GiB]"""
-    series = [source.demand_of(models, number).active_fraction for number in range(replicates)]
+    drawn = source.with_models(source.vms, models)
+    series = [drawn.demand(number).active_fraction for number in range(replicates)]
     return np.concatenate(series, axis=1) * (source.vms.configured_bytes / 2**30)[:, None]
 
 

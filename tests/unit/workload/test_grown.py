@@ -7,11 +7,12 @@ from planner.units import GIB
 from planner.workload.fleet import Demand, VmTable
 from planner.workload.generated import GeneratedSource
 from planner.workload.grown import GrownSource, roll_granted
+from tests.whole_source import WholeSource
 
 DAY_TICKS = 288
 
 
-class _Recorded:
+class _Recorded(WholeSource):
     """A stand-in for an imported fleet: two VMs over four days; active memory counts the ticks."""
 
     def __init__(self):
@@ -22,7 +23,7 @@ class _Recorded:
             has_balloon_driver=np.ones(2, dtype=bool),
         )  # fmt: skip
 
-    def demand(self, replicate):
+    def whole(self, replicate):
         active = np.arange(4 * DAY_TICKS, dtype=np.float32)[None, :] / 1e5 + np.array([[0.0], [0.1]], dtype=np.float32)
         return Demand(300.0, active, active + np.float32(0.5), np.array([1.0, 2.0]))
 

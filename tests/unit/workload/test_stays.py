@@ -9,17 +9,18 @@ from planner.units import GIB
 from planner.workload.fleet import Demand, plain_vms
 from planner.workload.generated import GeneratedSource
 from planner.workload.stays import Stay, StayedSource, base_source, course_of_boot, regrow
+from tests.whole_source import WholeSource
 
 N_TICKS = 8
 
 
-class _Steady:
+class _Steady(WholeSource):
     """Two VMs; the second restarts in tick 6. Active memory counts the ticks."""
 
     def __init__(self):
         self.vms = plain_vms(np.array([4, 8]) * GIB)
 
-    def demand(self, replicate):
+    def whole(self, replicate):
         active = np.tile(np.arange(N_TICKS, dtype=np.float32) / 100, (2, 1))
         granted = np.full((2, N_TICKS), 0.9, dtype=np.float32)
         granted[1, 6:] = 0.1
