@@ -46,12 +46,12 @@ def make_request(n_hosts: int, n_vms: int, gib_per_host: int) -> PlacementReques
 def make_forecast(vms: VmTable) -> Forecast:
     """A week at 5 minutes: a daily wave for each VM, with a phase of its own."""
 
-    def read(_: float) -> Demand:
-        phase = np.arange(len(vms))[:, np.newaxis] % 24 / 24
+    def read(_: float, vm_idx: np.ndarray) -> Demand:
+        phase = vm_idx[:, np.newaxis] % 24 / 24
         active = (0.15 + 0.1 * np.sin(2 * np.pi * (np.arange(2016) / 288 + phase))).astype(np.float32)
-        return Demand(300.0, active, active, np.ones(len(vms)))
+        return Demand(300.0, active, active, np.ones(len(vm_idx)))
 
-    record = DemandRecord(vms.configured_bytes, read, lambda: [])
+    record = DemandRecord(vms.configured_bytes, read, lambda _: [])
     return Forecast(record, 7 * 86400.0, np.arange(len(vms)))
 
 

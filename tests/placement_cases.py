@@ -58,12 +58,16 @@ def make_forecast(vms, active, granted=None, future=None):
     """Forecast from fractions of configured memory, arrays (n_vms, n_ticks)."""
     n = len(vms)
 
-    def demand(fraction):
+    def demand(fraction, vm_idx):
         fraction = np.asarray(fraction, dtype=np.float32)
         grown = fraction if granted is None else np.asarray(granted, dtype=np.float32)
-        return Demand(300.0, fraction, grown, np.ones(n))
+        return Demand(300.0, fraction, grown, np.ones(n)).take(vm_idx)
 
-    record = DemandRecord(vms.configured_bytes, lambda _: demand(active), lambda: [demand(f) for f in future or ()])
+    record = DemandRecord(
+        vms.configured_bytes,
+        lambda _, vm_idx: demand(active, vm_idx),
+        lambda vm_idx: [demand(fraction, vm_idx) for fraction in future or ()],
+    )
     return Forecast(record, 7 * 86400.0, np.arange(n))
 
 

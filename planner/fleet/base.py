@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from planner.fleet.ordering import by_vms
 from planner.host.problem import HostFailure, HostProblem, HostResult, Outcome
 from planner.workload.source import DemandSource
 
@@ -106,8 +107,8 @@ def simulate(sim: SimulatesHosts, problem: HostProblem) -> Outcome:
 
 
 def by_replicate(problems: Sequence[HostProblem]) -> dict[int, list[int]]:
-    """Group positions by replicate, both ascending."""
+    """Group positions by replicate, ascending; within one in an order that lets hosts reuse what others have drawn."""
     groups: dict[int, list[int]] = {}
     for position, problem in enumerate(problems):
         groups.setdefault(problem.replicate, []).append(position)
-    return dict(sorted(groups.items()))
+    return {replicate: by_vms(problems, positions) for replicate, positions in sorted(groups.items())}

@@ -12,6 +12,7 @@ from planner.workload.fleet import Demand
 
 Kind = Literal["active", "granted"]
 _DAY_TICKS = 288
+_BLOCK_VMS = 512
 
 
 @dataclass
@@ -22,16 +23,16 @@ class DemandRecord:
     ----------
     configured_bytes : int64 array, shape (n_vms,)
     read_history : callable
-        Gives the demand before the sweep, for a length in seconds.
+        Gives the demand before the sweep, for a length in seconds and some VMs (int array).
     read_future : callable
-        Gives the demand of every replicate of the sweep.
+        Gives the demand of some VMs in every replicate of the sweep.
     n_reads : int
         Times that demand was asked for.
     """
 
     configured_bytes: np.ndarray
-    read_history: Callable[[float], Demand]
-    read_future: Callable[[], Sequence[Demand]]
+    read_history: Callable[[float, np.ndarray], Demand]
+    read_future: Callable[[np.ndarray], Sequence[Demand]]
     n_reads: int = 0
     _kept: dict[tuple[float | None, Kind], np.ndarray] = field(default_factory=dict)
 
@@ -43,12 +44,18 @@ class DemandRecord:
         self.n_reads += 1
         key = (history_s, of)
         if key not in self._kept:
-            demands = self.read_future() if history_s is None else [self.read_history(history_s)]
-            parts = [demand.active_fraction if of == "active" else demand.granted_fraction for demand in demands]
-            pages = (self.configured_bytes / PAGE_BYTES).astype(np.float32)[:, np.newaxis]
-            wanted = np.ceil(np.nan_to_num(np.concatenate(parts, axis=1)) * pages)
-            self._kept[key] = wanted * np.float32(PAGE_BYTES)
+            # Some VMs at a time: what is drawn takes several times what is kept of it.
+            n_vms = len(self.configured_bytes)
+            blocks = np.split(np.arange(n_vms), range(_BLOCK_VMS, n_vms, _BLOCK_VMS))
+            self._kept[key] = np.concatenate([self._read(history_s, of, rows) for rows in blocks])
         return self._kept[key]
+
+    def _read(self, history_s: float | None, of: Kind, rows: np.ndarray) -> np.ndarray:
+        demands = self.read_future(rows) if history_s is None else [self.read_history(history_s, rows)]
+        parts = [demand.active_fraction if of == "active" else demand.granted_fraction for demand in demands]
+        pages = (self.configured_bytes[rows] / PAGE_BYTES).astype(np.float32)[:, np.newaxis]
+        wanted: np.ndarray = np.ceil(np.nan_to_num(np.concatenate(parts, axis=1)) * pages) * np.float32(PAGE_BYTES)
+        return wanted
 
 
 @dataclass(frozen=True)

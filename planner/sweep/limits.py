@@ -46,8 +46,8 @@ def demand_record(source: DemandSource, n_replicates: int) -> DemandRecord:
     """Make the record of a source's demand: its history, and the replicates of a sweep for the oracle."""
     return DemandRecord(
         configured_bytes=source.vms.configured_bytes,
-        read_history=lambda length_s: source.history(length_s),
-        read_future=lambda: [source.demand(replicate) for replicate in range(n_replicates)],
+        read_history=lambda length_s, vm_idx: source.history(length_s, vm_idx),
+        read_future=lambda vm_idx: [source.demand(replicate, vm_idx) for replicate in range(n_replicates)],
     )
 
 
