@@ -4,12 +4,12 @@ python -m benchmarks.translation
 """
 
 import numpy as np
-from numba import njit
 
 from benchmarks.figures import Figure, Measured, run_benchmark
 from benchmarks.machine import cpu_time_of, time_of_a_draw, time_of_draws
 from planner.config.catalog import load_cpu
 from planner.host.translation import build_translation_table
+from planner.kernels.compiled import kernel
 from planner.kernels.overhead import interpolate_overhead
 from planner.kernels.radix import build_radix, map_or_grow
 from planner.kernels.walk import build_nested_space, walk_nested
@@ -54,7 +54,7 @@ def one_mapping():
     return build_nested_space(guest, host), build_walker(NO_CACHES)
 
 
-@njit
+@kernel
 def repeat_walk(space, walker, address, n):
     walker.tally[:] = 0
     for _ in range(n):
@@ -63,7 +63,7 @@ def repeat_walk(space, walker, address, n):
     return walker.tally[REFERENCES]
 
 
-@njit
+@kernel
 def sum_overheads(table, active_bytes, small_fraction):
     total = 0.0
     for i in range(active_bytes.size):
