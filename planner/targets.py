@@ -4,12 +4,14 @@ Asks by making a directory, not by looking at rights: root, read-only and virtua
 """
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
 from planner.errors import InputError
 
 _HINT = "name another directory with --out"
+_URL = re.compile(r"[a-z][a-z0-9+]+:/", re.IGNORECASE)
 
 
 def resolve_target(out: Path) -> Path:
@@ -25,6 +27,9 @@ def check_writable(out: Path) -> None:
     InputError
         It cannot be made, or a directory at the target could not be replaced.
     """
+    if _URL.match(str(out)):
+        hint = "write to a directory and copy the run when it is done"
+        raise InputError(str(out), "is a URL, not a directory", hint)
     target = resolve_target(out)
     if os.path.ismount(target):
         raise InputError(str(out), "is a mount point and cannot be replaced", "name a directory in it with --out")

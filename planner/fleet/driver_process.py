@@ -72,10 +72,10 @@ def _environment(address: str | None) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     }
-    for name in ("RAY_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR"):
-        environment.pop(name, None)
     if address is not None:
         return {**environment, **join_environment(address, environment)}
+    for name in ("RAY_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR"):
+        environment.pop(name, None)
     # A token of its own for each Ray that we start: other users of this machine can reach the loopback interface.
     return {
         **environment,

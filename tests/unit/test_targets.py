@@ -47,3 +47,8 @@ def test_what_cannot_be_replaced_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path / "volume")
     with pytest.raises(InputError, match="is a mount point and cannot be replaced; name a directory in it"):
         check_writable(tmp_path / "volume")
+
+
+def test_a_url_is_not_taken_for_a_directory():
+    with pytest.raises(InputError, match="s3:/bucket/run: is a URL, not a directory; write to a directory and copy"):
+        check_writable(Path("s3://bucket/run"))
