@@ -12,7 +12,7 @@ STAMPS := $(VENV)/.stamps
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --no-compile
 MIN_PYTHON := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help setup dev demo bitbrains test test-slow test-sampling lint bench bench-full coverage docs docs-measured docs-plots adaptive-study sensitivity-study clean
+.PHONY: help setup dev demo bitbrains test chaos test-slow test-sampling lint bench bench-full coverage docs docs-measured docs-plots adaptive-study sensitivity-study clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make test-slow                long tests'
 	@echo 'make bench | bench-full       speed of the main parts, minutes; at the sizes of the goals, an hour'
 	@echo 'make test-sampling            thirty random hosts, sampled against every 4 KiB page; half an hour'
+	@echo 'make chaos                    two hundred random kills of processes of a sweep; half an hour'
 	@echo 'make coverage                 how often do the intervals hold? synthetic sweeps of known truth; ten minutes'
 	@echo 'make setup | dev              install for use; install for development'
 	@echo 'make docs                     write the generated pages of docs/ again'
@@ -72,6 +73,10 @@ test-slow: dev
 
 test-sampling: dev
 	@$(BIN)/python -m pytest -q tests/sampling $(PYTEST_ARGS)
+
+# CHAOS_ARGS: e.g. --kills 50 --seed 1
+chaos: dev
+	@$(BIN)/python -m tests.chaos.kills $(CHAOS_ARGS)
 
 lint: dev
 	@$(BIN)/ruff check .

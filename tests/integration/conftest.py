@@ -1,7 +1,6 @@
 """One Ray for the whole test session, on the loopback interface."""
 
 import os
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -22,10 +21,3 @@ def ray_cluster(tmp_path_factory):
     )  # fmt: skip
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()
-
-
-@pytest.fixture
-def short_folder():
-    """Make a folder with a path short enough for the sockets that Ray makes in it."""
-    with tempfile.TemporaryDirectory(dir="/tmp", prefix="t-") as folder:
-        yield Path(folder)

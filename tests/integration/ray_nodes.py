@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from processes import descendants
+from tests.integration.processes import descendants
 
 HERE = str(Path(__file__).parent)
 WITHIN_S = 90

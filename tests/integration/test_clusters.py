@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from fake_sim import FakeSim, FakeSource, fake_plan, outcomes_of
-from ray_nodes import ray_machines
 from test_faults import HostsOfATenth
 
 from planner.errors import InputError, LostError, StoppedError
@@ -18,6 +17,7 @@ from planner.fleet import ray_pool
 from planner.fleet.base import StopRequest
 from planner.fleet.local import LocalExecutor
 from planner.fleet.ray_pool import RayExecutor
+from tests.integration.ray_nodes import ray_machines
 
 TOKEN = secrets.token_hex(32)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from fake_sim import FakeSim, fake_plan, outcomes_of
-from processes import children, descendants, name_of
 
 from planner.errors import LostError
 from planner.fleet import ray_pool
 from planner.fleet.local import LocalExecutor
 from planner.fleet.ray_pool import RayExecutor
+from tests.integration.processes import children, descendants, name_of
 
 
 class HostsOfATenth(FakeSim):

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from fake_sim import FakeSim, fake_plan, outcomes_of
-from processes import descendants
 
 from planner.errors import InputError
 from planner.fleet.join import is_loopback, join_environment
 from planner.fleet.ray_pool import RayExecutor
+from tests.integration.processes import descendants
 
 LISTENING = "0A"  # of TCP; sockets of UDP receive as soon as they are bound
 
