@@ -101,12 +101,14 @@ def sweep_command(options: SweepOptions) -> int:
 
 def _run(job: SweepJob, source: DemandSource, options: SweepOptions) -> SweepResult:
     identity = identify_run("sweep", job.config, source.vms, job.config_path.parent)
-    with Interrupts() as interrupts, journaled(open_journal(job.out, identity, options.is_resumed, note)) as journal:
+    journal = journaled(open_journal(job.out, identity, options.is_resumed, note))
+    # Workers start, and import what they need, while the VMs are placed here.
+    workers = (options.executor, options.workers, options.ray_address)
+    with Interrupts() as interrupts, journal as opened, open_executor(*workers, interrupts) as executor:
         with naming_source(str(job.config_path)):
             prepared = prepare_sweep(job, source)
         warm_up(HostSim, prepared[1])
-        with open_executor(options.executor, options.workers, options.ray_address, interrupts) as executor:
-            return run_sweep(job, prepared, executor, HostSim, journal)
+        return run_sweep(job, prepared, executor, HostSim, opened)
 
 
 def _known_names() -> KnownNames:

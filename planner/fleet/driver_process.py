@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from multiprocessing import Pipe
 from pathlib import Path
@@ -15,7 +16,8 @@ from planner.fleet.channel import Channel
 from planner.fleet.join import join_environment
 
 _OBJECT_STORE_BYTES = 1 << 30
-_CLOSES_WITHIN_S = 5.0
+_CLOSES_WITHIN_S = 2.0
+_DELETED_WITHIN_S = 2.0
 _LONGEST_FOLDER = 38
 """Characters: below it Ray makes sockets, whose paths Linux limits to 107."""
 
@@ -60,7 +62,11 @@ class DriverProcess:
             self._process.wait(_CLOSES_WITHIN_S)
         self._process.kill()
         self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        until_s = time.monotonic() + _DELETED_WITHIN_S
+        while self._folder.exists() and time.monotonic() < until_s:
+            # Ray's processes end with the driver, a moment later, and may write into the folder until then.
+            shutil.rmtree(self._folder, ignore_errors=True)
+            time.sleep(0.01)
 
 
 def _environment(address: str | None) -> dict[str, str]:

@@ -33,7 +33,9 @@ hosts take, after six hours. A wrong guess costs a repetition: both are far beyo
 _CAPACITY_EVERY_S = 5.0
 _WAITING_SAID_AFTER_S = 15.0
 _WAITING_SAID_EVERY_S = 30.0
-_MOST_FAILED_STARTS = 5
+_MOST_FAILED_STARTS = 10
+_MOST_FAILED_LATER = 100
+"""Workers that may fail in a row as they start: before one has started something is missing, later they are killed."""
 
 
 @dataclass(eq=False)
@@ -67,7 +69,7 @@ class Pool:
         self._starting: dict[Any, _Actor] = {}
         self._running: dict[Any, _Task] = {}
         self._idle: list[_Actor] = []
-        self._n_limit, self._n_failed_starts = 1, 0
+        self._n_limit, self._n_failed_starts, self._most_failed_starts = 1, 0, _MOST_FAILED_STARTS
         self._counted_s = self._said_s = -1e9
         self._stuck_since_s = time.monotonic()
         self._is_stopping = False
@@ -177,10 +179,10 @@ class Pool:
             if os.environ.get("RAY_AUTH_MODE") == "token":
                 hint += "; a cluster that was started without tokens is joined with RAY_AUTH_MODE=disabled"
             is_hopeless = isinstance(error, RayActorError) and error.actor_init_failed
-            if is_hopeless or self._n_failed_starts > _MOST_FAILED_STARTS:
+            if is_hopeless or self._n_failed_starts > self._most_failed_starts:
                 yield Failed(InputError("workers", f"cannot start: {_last_line(error)}", hint))
         else:
-            self._n_failed_starts = 0
+            self._n_failed_starts, self._most_failed_starts = 0, _MOST_FAILED_LATER
             self._stuck_since_s = time.monotonic()
             self._idle.append(actor)
 

@@ -60,7 +60,7 @@ def write_config(folder):
         "sweep": {"overcommit_ratio": [1.0, 1.4, 1.8], "placement": ["first-fit", "spread"], "replicates": 24},
     }
     path = folder / "fleet.yaml"
-    path.write_text(yaml.safe_dump(config))
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
     return path
 
 
@@ -135,7 +135,7 @@ class Chaos:
         self.kills = []
         self.n_rounds = 0
         self.config = write_config(folder)
-        calm = Sweep(self.config, folder / "calm", ["--workers", "2"])
+        calm = Sweep(self.config, folder / "calm", ["--executor", "local"])
         calm.start()
         assert calm.process.wait(ROUND_WITHIN_S) == 0, calm.log.read_text()
         self.expected = hashes(folder / "calm")
@@ -153,7 +153,7 @@ class Chaos:
         try:
             while not sweep.is_done():
                 assert time.monotonic() - began_s < ROUND_WITHIN_S, sweep.log.read_text()
-                time.sleep(self.random.uniform(0.05, 1.0))
+                time.sleep(self.random.uniform(0.3, 1.5))
                 if len(done) < n_kills and (kind := self._kill(sweep, kinds, machines)) is not None:
                     done.append(Kill(self.n_rounds, kind, round(time.monotonic() - began_s, 1)))
         finally:
