@@ -7,6 +7,7 @@ report. A stand-in for the cluster hands over batches of ready outcomes, packed 
 and mean nothing. docs/scaling.md draws conclusions from these figures.
 """
 
+import json
 import os
 import pickle
 import sys
@@ -15,26 +16,24 @@ import time
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 
-import numpy as np
-
 from planner.cli.environment import prepare_environment
 
 prepare_environment(will_join_cluster=False)
 
 from benchmarks.figures import Figure, Measured, run_benchmark  # noqa: E402 (numba reads the environment at import)
 from benchmarks.machine import peak_gib, time_of_draws  # noqa: E402
+from benchmarks.ready import Fleet, ReadySim, make_outcome  # noqa: E402
 from planner.cli import run_sweep  # noqa: E402
 from planner.cli.interrupt import journaled  # noqa: E402
 from planner.cli.run_sweep import SweepJob, prepare_sweep  # noqa: E402
 from planner.config.catalog import expand_hypervisor  # noqa: E402
 from planner.config.spec import PlannerConfig  # noqa: E402
 from planner.fleet.channel import pack_outcomes, unpack_outcomes  # noqa: E402
-from planner.host.problem import HostResult  # noqa: E402
+from planner.fleet.ray_pool import RayExecutor  # noqa: E402
 from planner.results.identity import identify_run  # noqa: E402
 from planner.results.journal import open_journal  # noqa: E402
-from planner.schema import HOST_COLUMNS, N_SLOWDOWN_BINS, TIMELINE_COLUMNS, VM_COLUMNS  # noqa: E402
-from planner.units import GIB, MIB  # noqa: E402
-from planner.workload.fleet import Demand, VmTable  # noqa: E402
+from planner.sweep.expand import expand_scenarios  # noqa: E402
+from planner.sweep.placing import SweepPlanner  # noqa: E402
 
 VMS_PER_HOST = 26
 RATIOS = (1.0, 1.2, 1.4, 1.6)
@@ -42,41 +41,6 @@ BATCH = 16
 GOAL_MS = 1.0
 FLEETS = {"tiny": ((20, 1),), "usual": ((100, 3), (100, 30)), "full": ((100, 3), (100, 30), (100, 300), (1800, 30))}
 """Hosts and replicates of sweeps of four ratios."""
-_SIMULATED = [column for column in HOST_COLUMNS if column.simulated]
-_OF_VMS = [column for column in VM_COLUMNS if column.simulated]
-
-
-class Fleet:
-    """VMs whose demand nobody looks at."""
-
-    def __init__(self, count):
-        memory = (np.resize([4, 8, 16], count) * GIB).astype(np.int64)
-        blank = (None,) * count
-        self.vms = VmTable(
-            tuple(f"vm-{v:06d}" for v in range(count)), memory, np.full(count, 2), blank, blank, blank,
-            memory // MIB * 10, np.zeros(count, dtype=np.int64), memory, np.ones(count, dtype=bool),
-        )  # fmt: skip
-
-    def demand(self, replicate, vm_idx=None):
-        count = len(self.vms) if vm_idx is None else len(vm_idx)
-        shares = np.full((count, 1), 0.1, dtype=np.float32)
-        return Demand(300.0, shares, shares, np.ones(count))
-
-    def independent_replicates(self):
-        return None
-
-    def replicate_meaning(self):
-        return "Nothing."
-
-
-class NoSim:
-    """Time lines are all that it is asked for."""
-
-    def __init__(self, source):
-        pass
-
-    def run(self, problem, keep_timeline=False):
-        return HostResult({}, {}, np.zeros((288, len(TIMELINE_COLUMNS)), dtype=np.int64))
 
 
 class ReadyOutcomes:
@@ -110,17 +74,6 @@ class ReadyOutcomes:
         return 0.0
 
 
-def make_outcome(position, problem):
-    """Make an outcome whose values differ from host to host; one in a thousand is broken."""
-    level = position * 2_654_435_761 % 1_000_003 / 1_000_003
-    values = {"int64": int(level * 1e9), "float64": level, "bool": level < 0.001, "string": ""}
-    row = {column.name: values.get(column.dtype) for column in _SIMULATED}
-    row["slowdown_histogram"] = [7] * N_SLOWDOWN_BINS
-    floats = np.arange(len(problem.vm_idx)) * level
-    ints = (floats * 1e6).astype(np.int64)
-    return HostResult(row, {column.name: ints if column.dtype == "int64" else floats for column in _OF_VMS})
-
-
 def measure(size):
     """Measure sweeps of more and more host problems, each in a process of its own: peak memory is its own."""
     figures, details = [], []
@@ -132,18 +85,15 @@ def measure(size):
             Figure(f"{name}: driver peak memory", found["peak_gib"], "GiB"),
         ]
         details.append(found)
-    draws = time_of_draws()
-    last = details[-1]
-    figures.append(
-        Figure("the last sweep: driver CPU", last["ms_per_problem"] * last["host_problems"] / 1e3, "s", draws)
-    )
-    return Measured(figures, {"sweeps": details})
+    through_ray = send_through_ray(*FLEETS[size][min(1, len(FLEETS[size]) - 1)])
+    figures.append(Figure("through Ray with two workers", through_ray["host_problems_per_s"], "host problems/s"))
+    cpu_s = details[-1]["ms_per_problem"] * details[-1]["host_problems"] / 1e3
+    figures.append(Figure("the last sweep: driver CPU", cpu_s, "s", time_of_draws()))
+    return Measured(figures, {"sweeps": details, "ray": through_ray})
 
 
 def in_child(hosts, replicates):
     """Run one sweep in a forked process and return what it found."""
-    import json
-
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -155,6 +105,25 @@ def in_child(hosts, replicates):
         text = pipe.read()
     os.waitpid(child, 0)
     return json.loads(text)
+
+
+def send_through_ray(hosts, replicates):
+    """Send the problems of a sweep through a real Ray with two workers that have every outcome ready."""
+    config = PlannerConfig.model_validate(config_of(hosts, replicates))
+    source = Fleet(hosts * VMS_PER_HOST)
+    problems = SweepPlanner(config, source).plan(expand_scenarios(config)).problems
+    with RayExecutor(workers=2) as executor:
+        executor.run_problems(problems[:BATCH], ReadySim, source, lambda *_: None, lambda _: None)
+        start_s, own_s = time.perf_counter(), time.process_time()
+        executor.run_problems(problems, ReadySim, source, lambda *_: None, lambda _: None)
+        wall_s, own_s = time.perf_counter() - start_s, time.process_time() - own_s
+    return {
+        "host_problems": len(problems),
+        "host_problems_per_s": len(problems) / wall_s,
+        "wall_ms_per_problem": 1e3 * wall_s / len(problems),
+        "own_cpu_ms_per_problem": 1e3 * own_s / len(problems),
+        "worker_cpu_ms_per_problem": 1e3 * executor.worker_cpu_s() / len(problems),
+    }
 
 
 def run_one(hosts, replicates):
@@ -169,7 +138,7 @@ def run_one(hosts, replicates):
             prepared = prepare_sweep(job, source)
         identity = identify_run("sweep", config, source.vms, Path())
         with patched(parts), journaled(open_journal(job.out, identity, False, lambda text: None)) as journal:
-            run_sweep.run_sweep(job, prepared, executor, NoSim, journal)
+            run_sweep.run_sweep(job, prepared, executor, ReadySim, journal)
         cpu_s = time.process_time() - start_s - executor.made_s
         sizes = {path.name: path.stat().st_size for path in job.out.iterdir() if path.is_file()}
     parts["simulate_plan"] -= executor.made_s
