@@ -56,17 +56,22 @@ class _Lines:
         self._n_steps = n_steps
         self._steps = steps
         self._n_done = 0
-        self._started_s = self._last_line_s = time.monotonic()
+        self._last_line_s = time.monotonic()
+        self._first: tuple[float, int] | None = None
 
     def __call__(self, n_done: int) -> None:
         self._n_done += n_done
         now_s = time.monotonic()
+        # Until the first steps are done, workers start and load what they need: that says nothing of the pace.
+        self._first = self._first or (now_s, self._n_done)
         if now_s - self._last_line_s < _LINE_EVERY_S and self._n_done < self._n_steps:
             return
         self._last_line_s = now_s
-        left_s = (now_s - self._started_s) / max(1, self._n_done) * (self._n_steps - self._n_done)
-        left = f", about {_roughly(left_s)} left" if self._n_done < self._n_steps else ""
-        note(f"{self._label}: {self._n_done} of {self._n_steps} {self._steps}{left}")
+        note(f"{self._label}: {self._n_done} of {self._n_steps} {self._steps}{self._left(now_s, *self._first)}")
+
+    def _left(self, now_s: float, first_s: float, n_first: int) -> str:
+        n_left, n_since = self._n_steps - self._n_done, self._n_done - n_first
+        return f", about {_roughly((now_s - first_s) / n_since * n_left)} left" if n_left and n_since else ""
 
 
 def _roughly(value_s: float) -> str:
