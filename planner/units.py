@@ -12,6 +12,8 @@ PAGES_PER_LARGE_PAGE = LARGE_PAGE_BYTES // PAGE_BYTES
 KIB = 1024
 MIB = 1024**2
 GIB = 1024**3
+MAX_BYTES = 1024**6
+"""1 EiB: larger amounts are slips, and their sums would not fit into 63 bits."""
 
 _BYTE_UNITS = {
     "B": 1,
@@ -50,6 +52,8 @@ def parse_bytes(text: object) -> int:
     if scale is None:
         raise ValueError(f'unknown memory unit "{unit}"; use one of {", ".join(_BYTE_UNITS)}')
     value = number * scale
+    if value > MAX_BYTES:
+        raise ValueError(f"{str(text)[:40]} is more than any machine has; write at most 1048576 TiB")
     if value != int(value):
         raise ValueError(f'"{text}" is not a whole number of bytes; write it in a smaller unit, e.g. MiB')
     return int(value)

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from planner.analysis.wording import format_percent
+from planner.config.shipped import load_shipped
 
 FEWEST_HOSTS = 3
 """An interval of rates from fewer hosts than this says nothing."""
@@ -75,6 +73,5 @@ def _interval(event: dict[str, Any]) -> tuple[float, float] | None:
 
 @cache
 def _measured() -> dict[str, Any]:
-    text = files("planner.analysis").joinpath("data/sampling_error.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = yaml.safe_load(text)
+    loaded: dict[str, Any] = load_shipped("planner.analysis", "data/sampling_error.yaml")
     return loaded

@@ -8,11 +8,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from planner.config.cpu import CpuSpec
 from planner.config.quantities import Seconds
+from planner.config.shipped import load_shipped
 from planner.config.suggest import name_problem
 from planner.errors import ConfigError, Issue
 
@@ -78,8 +78,7 @@ def load_hypervisor_preset(name: str) -> dict[str, Any]:
     """
     if name not in hypervisor_preset_names():
         raise ConfigError((_unknown("hypervisor preset", name, hypervisor_preset_names()),))
-    text = files("planner.config").joinpath(f"presets/{name}.yaml").read_text(encoding="utf-8")
-    values: dict[str, Any] = yaml.safe_load(text)
+    values: dict[str, Any] = load_shipped("planner.config", f"presets/{name}.yaml")
     base = values.pop("base", None)
     inherited = load_hypervisor_preset(base) if base is not None else {}
     return _deep_merge(inherited, {**values, "preset": name})
@@ -115,8 +114,7 @@ def _deep_merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _table(file_name: str) -> dict[str, dict[str, Any]]:
-    text = files("planner.config").joinpath(file_name).read_text(encoding="utf-8")
-    table: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    table: dict[str, dict[str, Any]] = load_shipped("planner.config", file_name)
     return table
 
 

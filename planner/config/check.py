@@ -12,6 +12,7 @@ from planner.config.check_axes import AXIS_CHECKS, check_axis_configs
 from planner.config.check_balloon import BALLOON_CHECKS
 from planner.config.check_fleet import FLEET_CHECKS, check_fleet_directory, check_generator
 from planner.config.check_placement import PLACEMENT_CHECKS
+from planner.config.check_size import MAX_TICKS, check_size
 from planner.config.check_slo import SLO_CHECKS
 from planner.config.check_swap import SWAP_CHECKS
 from planner.config.check_sweep import SWEEP_CHECKS, check_placement_names
@@ -20,8 +21,6 @@ from planner.config.hypervisor import HypervisorSpec
 from planner.config.spec import PlannerConfig
 from planner.errors import Issue
 from planner.units import format_seconds
-
-MAX_TICKS = 1_000_000
 
 
 class KnownNames(NamedTuple):
@@ -43,6 +42,9 @@ def check_config(config: PlannerConfig, base_dir: Path, known: KnownNames) -> li
     known : KnownNames
         Names of placements and generators.
     """
+    too_large = check_size(config)
+    if too_large:
+        return too_large
     issues = _check_plain(config, base_dir, known)
     issues += [issue for check in AXIS_CHECKS for issue in check(config)]
     return issues + check_axis_configs(config, issues, lambda changed: _check_plain(changed, base_dir, known))

@@ -41,7 +41,7 @@ class HostGroupSpec(Spec):
     name: str = Field(min_length=1, description="Prefix of the host names: esx-01, esx-02, ...")
     count: int = Field(ge=1, le=100_000, description="How many hosts of this kind there are")
     memory: Bytes = Field(gt=0, description="Installed RAM of one host")
-    cores: int = Field(ge=1, description="Physical cores of one host")
+    cores: int = Field(ge=1, le=65_536, description="Physical cores of one host")
     numa_nodes: int = Field(default=1, ge=1, le=64, description="NUMA nodes; a VM's memory is on one of them")
     reserved: Bytes = Field(
         default=512 * 2**20, ge=0,
@@ -77,7 +77,7 @@ class VmSpec(Spec):
     name: str = Field(min_length=1, description="Name of the VM; with count > 1 the prefix of the names")
     count: int = Field(default=1, ge=1, le=1_000_000, description="How many VMs alike")
     memory: Bytes = Field(gt=0, description="Configured memory (vRAM)")
-    vcpus: int = Field(default=2, ge=1, description="Virtual CPUs")
+    vcpus: int = Field(default=2, ge=1, le=65_536, description="Virtual CPUs")
     granted: Fraction | None = Field(
         default=None, gt=0, le=1, description="Share of the configured memory that the guest ever touches"
     )
@@ -86,7 +86,7 @@ class VmSpec(Spec):
     )
     group: str | None = Field(default=None, description="Tenant group: VMs whose demand moves together")
     image: str | None = Field(default=None, description="Image it was cloned from: VMs that share content")
-    shares: int | None = Field(default=None, ge=0, description="Memory shares; default 10 per MiB (normal)")
+    shares: int | None = Field(default=None, ge=0, le=10**12, description="Memory shares; default 10 per MiB (normal)")
     reservation: Bytes = Field(default=0, ge=0, description="Memory that is never reclaimed")
     limit: Bytes | None = Field(default=None, gt=0, description="Most host memory it may consume")
     balloon_driver: bool = Field(default=True, description="Whether the guest runs a balloon driver")

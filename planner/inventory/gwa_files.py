@@ -17,6 +17,8 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from planner.errors import InputError
+from planner.input_files import check_regular, read_bytes
+from planner.inventory.archive import MAX_MEMBER_BYTES, open_archive, read_member
 from planner.units import KIB
 
 _COLUMNS = {
@@ -30,6 +32,7 @@ _COLUMNS = {
 }
 _REQUIRED = ("time", "granted_kib", "active_kib")
 _MONTH = re.compile(r"\d{4}-\d{1,2}$")
+_AGAIN = "copy or download it again"
 _DATE_FORMAT = "%d.%m.%Y %H:%M:%S"
 _MS_FROM = 1e11
 """Epoch seconds stay below this until the year 5138; milliseconds are above it since 1973."""
@@ -77,10 +80,11 @@ class GwaFolder:
 
     def read(self, member: Member) -> Samples:
         """Read one file. Raises InputError when it is broken or lacks a column."""
-        try:
-            data = self._zip.read(member.path) if self._zip else Path(member.path).read_bytes()
-        except (OSError, zipfile.BadZipFile) as error:
-            raise InputError(member.place, f"cannot be read: {error}", "copy or download it again") from error
+        if self._zip:
+            data = read_member(self._zip, member.path, member.place)
+        else:
+            check_regular(Path(member.path), _AGAIN)
+            data = read_bytes(Path(member.path), MAX_MEMBER_BYTES)
         return parse_csv(data, member.place)
 
     def close(self) -> None:
@@ -127,7 +131,7 @@ def parse_csv(data: bytes, place: str) -> Samples:
         )
     except pa.ArrowException as error:
         message = f"is not a table ({str(error).splitlines()[0]})"
-        raise InputError(place, message, "copy or download it again") from error
+        raise InputError(place, message, _AGAIN) from error
     return _samples({key: table.column(str(position)) for key, position in chosen.items()}, place)
 
 
@@ -136,10 +140,7 @@ def _open_zip(source: Path) -> zipfile.ZipFile | None:
         return None
     if not source.is_file():
         raise InputError(str(source), "no such file or directory", "expected a directory or zip file of GWA traces")
-    try:
-        return zipfile.ZipFile(source)
-    except zipfile.BadZipFile as error:
-        raise InputError(str(source), "is neither a directory nor a whole zip file", "download it again?") from error
+    return open_archive(source)
 
 
 def _describe(path: str, inside: PurePosixPath, place: str) -> Member:

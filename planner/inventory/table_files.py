@@ -13,15 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyarrow import csv
 
 from planner.errors import InputError
 from planner.inventory.grid import infer_tick_s, snap_to_grid
+from planner.parquet_files import read_parquet
+from planner.units import GIB, format_bytes
 
 KINDS = ("active", "granted", "cpu")
 TIME_NAMES = ("time_utc", "time", "timestamp", "datetime", "date", "ts", "timestamp_ms", "timestamp_s", "time_s")
 NAME_NAMES = ("name", "id", "vm", "vm_name", "vm_id", "vmid")
+MAX_CSV_BYTES = 8 * GIB
+_AGAIN = "export or copy it again"
 _VM_TABLE_STEMS = ("vms", "vm", "vm_table", "inventory")
 _SUFFIXES = (".parquet", ".csv")
 
@@ -98,14 +101,16 @@ def read_any(path: Path) -> Any:
     """Read a CSV or Parquet file into a pyarrow Table. Raises InputError when missing or broken."""
     if not path.is_file():
         raise InputError(str(path), "no such file", "expected a CSV or Parquet file")
+    if path.suffix.lower() == ".parquet":
+        return read_parquet(path, _AGAIN)
+    if path.stat().st_size > MAX_CSV_BYTES:
+        message = f"is larger than {format_bytes(MAX_CSV_BYTES)}"
+        raise InputError(str(path), message, "export it as Parquet, or in several files")
     try:
-        if path.suffix.lower() == ".parquet":
-            return pq.read_table(path)
         return csv.read_csv(path)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        what = "Parquet file" if path.suffix.lower() == ".parquet" else "CSV table"
-        raise InputError(str(path), f"not a whole {what} ({reason})", "export or copy it again") from error
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = (str(error).splitlines() or ["broken"])[0]
+        raise InputError(str(path), f"not a whole CSV table ({reason})", _AGAIN) from error
 
 
 def find_column(names: Sequence[str], wanted: Sequence[str]) -> str | None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from types import MappingProxyType
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -201,6 +201,21 @@ class Placement:
         by_host = placed[np.argsort(self.host_idx[placed], kind="stable")]
         hosts, first = np.unique(self.host_idx[by_host], return_index=True)
         return dict(zip(hosts.tolist(), np.split(by_host, first[1:]), strict=True)) if hosts.size else {}
+
+
+class HostBound(NamedTuple):
+    """A lower bound on the hosts that a placement of all VMs uses.
+
+    Attributes
+    ----------
+    hosts : int or None
+        Proven; None: not within the time.
+    relaxed : tuple of str
+        Rules and limits of the request that the bound leaves out.
+    """
+
+    hosts: int | None
+    relaxed: tuple[str, ...]
 
 
 class PlacementStrategy(Protocol):

@@ -9,33 +9,17 @@ import time
 from bisect import bisect_left
 from dataclasses import replace
 from fractions import Fraction
-from typing import NamedTuple
 
 import numpy as np
 
 from planner.config.placement_rules import HaReserveSpec
-from planner.placement.base import BY_RATIO, NO_RESERVE, OVERCOMMIT, RAM, PlacementRequest
+from planner.placement.base import BY_RATIO, NO_RESERVE, OVERCOMMIT, RAM, HostBound, PlacementRequest
 from planner.placement.columns import Effort, Shapes, generate_columns, round_up
 from planner.placement.first_fit import pack_first
 from planner.placement.packing import Packing, build_packing, place_units
 
 LONGEST_S = 60.0
 """Time after which a bound is given up. The steps and nodes of `Effort` end it long before on any fleet seen. [s]"""
-
-
-class HostBound(NamedTuple):
-    """A lower bound on the hosts that a placement of all VMs uses.
-
-    Attributes
-    ----------
-    hosts : int or None
-        Proven; None: not within the time.
-    relaxed : tuple of str
-        Rules and limits of the request that the bound leaves out.
-    """
-
-    hosts: int | None
-    relaxed: tuple[str, ...]
 
 
 def bound_hosts(request: PlacementRequest, effort: Effort | None = None) -> HostBound:

@@ -4,41 +4,30 @@ An entry point's name is the name used in configs; it points at a class (or call
 gives an object with `name` and `place` as in `planner.placement.base.PlacementStrategy`.
 """
 
-from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import entry_points
 
 from planner.errors import ConfigError, Issue
-from planner.placement.as_is import AsIs
 from planner.placement.base import PlacementStrategy
-from planner.placement.best_fit import BestFit
-from planner.placement.dot_product import DotProduct
-from planner.placement.first_fit import FirstFit
-from planner.placement.first_fit_decreasing import FirstFitDecreasing
-from planner.placement.group_spreading import GroupSpreading
-from planner.placement.peak_aware import PeakAware
-from planner.placement.random_fit import RandomFit
-from planner.placement.sharing_aware import SharingAware
-from planner.placement.solver import Solver
-from planner.placement.worst_fit import WorstFit
-from planner.placement.worst_fit_percent import WorstFitPercent
 
 ENTRY_POINT_GROUP = "planner.placement"
 
-_BUILT_IN: dict[str, Callable[[], PlacementStrategy]] = {
-    "as-is": AsIs,
-    "best-fit": BestFit,
-    "dot-product": DotProduct,
-    "first-fit": FirstFit,
-    "first-fit-decreasing": FirstFitDecreasing,
-    "group-spreading": GroupSpreading,
-    "peak-aware": PeakAware,
-    "random": RandomFit,
-    "sharing-aware": SharingAware,
-    "solver": Solver,
-    "spread": WorstFit,
-    "worst-fit": WorstFit,
-    "worst-fit-percent": WorstFitPercent,
+_BUILT_IN = {
+    "as-is": "as_is.AsIs",
+    "best-fit": "best_fit.BestFit",
+    "dot-product": "dot_product.DotProduct",
+    "first-fit": "first_fit.FirstFit",
+    "first-fit-decreasing": "first_fit_decreasing.FirstFitDecreasing",
+    "group-spreading": "group_spreading.GroupSpreading",
+    "peak-aware": "peak_aware.PeakAware",
+    "random": "random_fit.RandomFit",
+    "sharing-aware": "sharing_aware.SharingAware",
+    "solver": "solver.Solver",
+    "spread": "worst_fit.WorstFit",
+    "worst-fit": "worst_fit.WorstFit",
+    "worst-fit-percent": "worst_fit_percent.WorstFitPercent",
 }
+"""Module and class of each, imported when it is used: most commands need the names alone, and packing loads numba."""
 
 
 def strategy_names() -> tuple[str, ...]:
@@ -55,7 +44,9 @@ def load_strategy(name: str) -> PlacementStrategy:
         No strategy has that name, or its entry point cannot be loaded.
     """
     if name in _BUILT_IN:
-        return _BUILT_IN[name]()
+        module, _, attribute = _BUILT_IN[name].partition(".")
+        built_in: PlacementStrategy = getattr(import_module(f"planner.placement.{module}"), attribute)()
+        return built_in
     found = entry_points(group=ENTRY_POINT_GROUP, name=name)
     if not found:
         hint = f"use one of {', '.join(strategy_names())}"

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from planner.analysis.sampling_error import describe_sampling_error
 from planner.analysis.wording import format_percent
 from planner.config.hypervisor import HypervisorSpec
+from planner.config.shipped import load_shipped
 from planner.config.spec import PlannerConfig, WorkloadSpec
 from planner.report.blocks import Cell, Section, TableBlock
 from planner.units import PAGE_BYTES, format_bytes, format_seconds
@@ -100,8 +99,7 @@ def fleet_line(config: PlannerConfig, summary: Mapping[str, Any]) -> str:
 
 @cache
 def _texts() -> dict[str, Any]:
-    text = files("planner.report").joinpath("assumptions.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = yaml.safe_load(text)
+    loaded: dict[str, Any] = load_shipped("planner.report", "assumptions.yaml")
     return loaded
 
 

@@ -1,6 +1,5 @@
 """Read a run directory back; everything that can be wrong with it is said in one message."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +7,14 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
-import yaml
 from pydantic import ValidationError
 
 from planner.config.spec import PlannerConfig
-from planner.errors import InputError
+from planner.config.yaml_source import parse_yaml, read_text
+from planner.errors import ConfigError, InputError
+from planner.input_files import check_regular
+from planner.input_files import read_json as read_bounded_json
+from planner.parquet_files import read_parquet
 from planner.results.store import (
     CONFIG,
     HOSTS,
@@ -24,9 +25,11 @@ from planner.results.store import (
     TIMELINE,
     VMS,
 )
+from planner.results.tables import ARROW_TYPES
 from planner.schema import HOST_COLUMNS, TIMELINE_COLUMNS, VM_COLUMNS, Column
 
 _AGAIN = "run the sweep again"
+KEYS = ("scenario_id", "replicate", "host", "vm", "status", "tick")
 
 
 @dataclass(frozen=True)
@@ -89,27 +92,34 @@ def _read_manifest(run_dir: Path) -> dict[str, Any]:
 
 def read_table(path: Path, columns: Sequence[Column]) -> pd.DataFrame:
     """Read a table that must have some columns. Raises InputError where it is missing, broken or foreign."""
-    try:
-        table = pq.read_table(path)
-    except FileNotFoundError:
-        raise InputError(str(path), "is missing", _AGAIN) from None
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(str(path), f"cannot be read as Parquet: {str(error).splitlines()[0]}", _AGAIN) from error
-    missing = [column.name for column in columns if column.name not in table.column_names]
+    table = read_parquet(path, _AGAIN)
+    names = [column.name for column in columns]
+    missing = [name for name in names if name not in table.column_names]
     if missing:
         raise InputError(str(path), f"lacks the columns {', '.join(missing)}", _AGAIN)
-    frame: pd.DataFrame = table.to_pandas()
+    twice = sorted({name for name in names if table.column_names.count(name) > 1})
+    if twice:
+        raise InputError(str(path), f"has the columns {', '.join(twice)} twice", _AGAIN)
+    unkeyed = [name for name in KEYS if name in names and table.column(name).null_count]
+    if unkeyed:
+        raise InputError(str(path), f"has rows without {', '.join(unkeyed)}", _AGAIN)
+    arrays = [_typed(table.column(column.name), column, path) for column in columns]
+    frame: pd.DataFrame = pa.table(arrays, names=names).to_pandas()
     return frame
+
+
+def _typed(values: Any, column: Column, path: Path) -> Any:
+    """Hold a column to its declared type; what is declared is what everything above counts on."""
+    try:
+        return values.cast(ARROW_TYPES[column.dtype])
+    except pa.ArrowException:
+        message = f"the column {column.name} holds {values.type} values, not {column.dtype}"
+        raise InputError(str(path), message, _AGAIN) from None
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file of a run directory. Raises InputError where it is missing or broken."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(str(path), "is missing", _AGAIN) from None
-    except (OSError, ValueError) as error:
-        raise InputError(str(path), f"cannot be read as JSON: {error}", _AGAIN) from error
+    value = read_bounded_json(path, _AGAIN)
     if not isinstance(value, dict):
         raise InputError(str(path), "holds no JSON object", _AGAIN)
     return value
@@ -117,12 +127,14 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def read_config(path: Path) -> PlannerConfig:
     """Read a resolved config. Raises InputError where it is missing or not one."""
+    check_regular(path, _AGAIN)
     try:
-        return PlannerConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise InputError(str(path), "is missing", _AGAIN) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(str(path), f"cannot be read as YAML: {str(error).splitlines()[0]}", _AGAIN) from error
+        raw = parse_yaml(read_text(path, "config file"), str(path))
+        if raw.issues:
+            raise ConfigError(raw.issues, str(path))
+        return PlannerConfig.model_validate(raw.values)
+    except ConfigError as error:
+        raise InputError(str(path), f"is not a resolved config: {error.issues[0]}", _AGAIN) from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

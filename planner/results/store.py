@@ -20,6 +20,7 @@ import yaml
 
 from planner.config.spec import PlannerConfig
 from planner.errors import InputError, ReportError
+from planner.input_files import read_json
 from planner.results.columns import arrow_schema
 from planner.results.files import sync_tree
 from planner.schema import HOST_COLUMNS, VM_COLUMNS
@@ -90,8 +91,8 @@ def check_target(out: Path, run_format: str = RUN_FORMAT) -> None:
 def is_run_directory(path: Path, run_format: str = RUN_FORMAT) -> bool:
     """Whether a directory was written by the planner in this format, of any version."""
     try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        manifest = read_json(path / MANIFEST, "")
+    except InputError:
         return False
     return isinstance(manifest, dict) and manifest.get("format") == run_format
 

@@ -15,8 +15,8 @@ from planner.placement import (
     PlacementRequest,
     load_strategy,
 )
-from planner.placement.base import REASONS, Verdict
-from planner.placement.bound import HostBound, bound_hosts
+from planner.placement.base import REASONS, HostBound, Verdict
+from planner.placement.bound import bound_hosts
 from planner.placement.resolve import resolve_rules
 from planner.sweep.arrivals import has_arrivals, house_fleet, list_comers
 from planner.sweep.expand import Scenario, scenario_config

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from planner.config.spec import PlannerConfig
 from planner.host.problem import HostHardware, HostProblem
-from planner.placement.bound import HostBound
+from planner.placement.base import HostBound
 from planner.sweep.expand import Scenario
 from planner.workload.source import DemandSource
 from planner.workload.stays import Stay, StayedSource, base_source

@@ -4,23 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import product
 from operator import attrgetter
-from pathlib import Path
 from typing import Literal, NamedTuple
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from planner.config.axes import is_within, swept_paths
 from planner.config.catalog import load_swap_device, swap_device_names
 from planner.config.check import check_guest_fractions
 from planner.config.override import override_config
+from planner.config.shipped import load_shipped
 from planner.config.spec import PlannerConfig
 from planner.config.sweep import AxisValue
 from planner.sweep.expand import TAIL_PATH, TAILS, Scenario
 
 Side = Literal["low", "high"]
 SIDES: tuple[Side, Side] = ("low", "high")
-_TABLE = Path(__file__).parent / "assumptions.yaml"
 
 
 class Assumption(BaseModel):
@@ -66,7 +64,7 @@ class End(NamedTuple):
 @cache
 def load_assumptions() -> tuple[Assumption, ...]:
     """Load the declared table of assumptions and their ranges."""
-    entries = yaml.safe_load(_TABLE.read_text(encoding="utf-8"))
+    entries = load_shipped("planner.sweep", "assumptions.yaml")
     return tuple(Assumption.model_validate(entry) for entry in entries)
 
 

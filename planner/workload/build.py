@@ -5,7 +5,6 @@ from pathlib import Path
 from planner.config.spec import GeneratedVms, ImportedVms, PlannerConfig
 from planner.errors import ConfigError, Issue
 from planner.workload.generated import GeneratedSource
-from planner.workload.imported import ImportedSource
 from planner.workload.listed import ListedSource
 from planner.workload.source import DemandSource
 
@@ -34,5 +33,7 @@ def build_source(config: PlannerConfig, base_dir: Path) -> DemandSource:
     if isinstance(vms, GeneratedVms):
         return GeneratedSource(vms.generate, vms.count, horizon_s, tick_s, config.seed)
     if isinstance(vms, ImportedVms):
+        from planner.workload.imported import ImportedSource  # loads pyarrow, which the other sources do without
+
         return ImportedSource(base_dir / vms.fleet, horizon_s, tick_s, config.seed)
     return ListedSource(vms, horizon_s, tick_s, config.seed)

@@ -22,6 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from planner.errors import InputError
+from planner.input_files import read_json
+from planner.parquet_files import read_parquet
 from planner.targets import check_writable, resolve_target
 from planner.units import MIB
 from planner.workload.fleet import NORMAL_SHARES_PER_MIB, VmTable
@@ -210,11 +212,7 @@ def _read_table(path: Path) -> Any:
     """Read a Parquet file into a pyarrow Table."""
     if not path.is_file():
         raise InputError(str(path), "no such file", _NOT_A_FLEET)
-    try:
-        return pq.read_table(path, memory_map=True)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(str(path), f"not a whole Parquet file ({reason})", "copy or import it again") from error
+    return read_parquet(path, "copy or import it again", uses_map=True)
 
 
 def _known(value: Any, default: Any) -> Any:
@@ -270,9 +268,9 @@ def _read_info(directory: Path) -> tuple[FleetInfo, int]:
     if not path.is_file():
         raise InputError(str(path), "no such file", _NOT_A_FLEET)
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = read_json(path, "import the fleet again")
         version = about["format_version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise InputError(str(path), "is not valid JSON with a format_version", "import the fleet again") from error
     if version != FORMAT_VERSION:
         hint = f"this planner reads version {FORMAT_VERSION}; import the fleet again"

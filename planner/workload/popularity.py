@@ -8,9 +8,8 @@ stays away; `drift_per_day` is the share of granted pages whose rank is drawn an
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
-import yaml
+from planner.config.shipped import load_shipped
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,5 @@ class PopularityLaw:
 @cache
 def load_law(name: str) -> PopularityLaw:
     """Load the law of a tail preset: "low", "middle" or "high". Raises KeyError for another name."""
-    text = files("planner.workload").joinpath("data/tail.yaml").read_text(encoding="utf-8")
-    entry = yaml.safe_load(text)["laws"][name]
+    entry = load_shipped("planner.workload", "data/tail.yaml")["laws"][name]
     return PopularityLaw(name, float(entry["alpha"]), float(entry["drift_per_day"]))

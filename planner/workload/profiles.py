@@ -10,8 +10,8 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-import yaml
 
+from planner.config.shipped import load_shipped
 from planner.errors import ConfigError, Issue
 
 PROFILE_QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -132,8 +132,7 @@ def load_generator(name: str) -> FittedGenerator:
     if name not in generator_names():
         hint = f"use one of {', '.join(generator_names())}"
         raise ConfigError((Issue("fleet.vms.generate", f'there is no fitted generator "{name}"', hint),))
-    text = files("planner.workload").joinpath(f"data/{name}.yaml").read_text(encoding="utf-8")
-    data = yaml.safe_load(text)
+    data = load_shipped("planner.workload", f"data/{name}.yaml")
     return FittedGenerator(
         name=name,
         source=data["source"],

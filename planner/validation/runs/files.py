@@ -12,7 +12,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from planner.errors import InputError
+from planner.input_files import check_regular, read_text
+from planner.units import MIB
 
+MAX_RUN_FILE_BYTES = 64 * MIB
+"""A counter a second for a day is a twentieth of this."""
 _DELIMITERS = (",", ";", "\t")
 _SHOWN_COLUMNS = 12
 
@@ -136,14 +140,10 @@ def read_run_text(path: Path) -> str:
     InputError
         It is missing, unreadable or not UTF-8.
     """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(str(path), "no such file", "a run is described by a CSV file and the JSON beside it") from None
-    except UnicodeDecodeError as error:
-        raise InputError(str(path), f"is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
-    except OSError as error:
-        raise InputError(str(path), f"cannot be read ({error.strerror})", "check its permissions") from None
+    if not path.exists():
+        raise InputError(str(path), "no such file", "a run is described by a CSV file and the JSON beside it")
+    check_regular(path, "name a folder of measured runs")
+    return read_text(path, MAX_RUN_FILE_BYTES)
 
 
 def read_run_spec(path: Path, model: type[_Spec]) -> _Spec:
@@ -158,6 +158,8 @@ def read_run_spec(path: Path, model: type[_Spec]) -> _Spec:
         values: Any = json.loads(read_run_text(path))
     except json.JSONDecodeError as error:
         raise InputError(f"{path}, line {error.lineno}", f"is not JSON: {error.msg}", "is the file cut off?") from None
+    except (ValueError, RecursionError):
+        raise InputError(str(path), "is not JSON: nested too deeply, or a number too long", "write it anew") from None
     if not isinstance(values, dict):
         raise InputError(str(path), "is not a JSON object", "expected how the run was made, as keys and values")
     try:

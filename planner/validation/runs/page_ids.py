@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from planner.errors import InputError
+from planner.parquet_files import read_parquet
 from planner.validation.base import Expected
 
 CHECK = "page-ids"
@@ -30,13 +31,7 @@ def read_page_ids(path: Path) -> dict[str, np.ndarray]:
     InputError
         The file cannot be read, has no column of whole numbers, or misses frames in the middle.
     """
-    try:
-        table = pq.read_table(path)
-    except FileNotFoundError:
-        raise InputError(str(path), "no such file", "expected a Parquet file with a column per guest") from None
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0].rpartition(": ")[2].rstrip(".")
-        raise InputError(str(path), f"is not a readable Parquet file: {reason}", "is the file cut off?") from None
+    table = read_parquet(path, "expected a Parquet file with a column per guest; is it cut off?")
     index = _index_columns(table.schema)
     columns = {name: _as_whole(table[name]) for name in table.column_names if name not in index}
     guests = {name: _frames(path, name, column) for name, column in columns.items() if column is not None}
@@ -69,7 +64,10 @@ def page_id_expectations(guests: Mapping[str, np.ndarray]) -> dict[str, Expected
 
 def _index_columns(schema: pa.Schema) -> set[str]:
     """Name the columns in which pandas has stored row numbers: they are no guests."""
-    stored = (schema.pandas_metadata or {}).get("index_columns", ())
+    try:
+        stored = (schema.pandas_metadata or {}).get("index_columns", ())
+    except (ValueError, AttributeError, RecursionError):
+        return set()  # what pandas left there is broken, or not from pandas
     return {name for name in stored if isinstance(name, str)}
 
 

@@ -116,7 +116,7 @@ def rename_column(old, new):
 BREAKERS = {
     "no such directory": lambda d: d.rename(d.parent / "moved"),
     "fleet.json: no such file": lambda d: (d / "fleet.json").unlink(),
-    "is not valid JSON": lambda d: (d / "fleet.json").write_text("{"),
+    "cannot be read as JSON": lambda d: (d / "fleet.json").write_text("{"),
     "has format version 99": lambda d: edit_json(d, format_version=99),
     "lacks or garbles": lambda d: edit_json(d, tick_s="often"),
     "has no ticks": lambda d: edit_json(d, ticks=0),

@@ -329,7 +329,7 @@ def test_broken_page_ids_are_refused(tmp_path):
         read_page_ids(put_page_ids(tmp_path / "a.parquet", name=["x"]))
     with pytest.raises(InputError, match="column g, row 1: has no id"):
         read_page_ids(put_page_ids(tmp_path / "b.parquet", g=[1, None, 2]))
-    with pytest.raises(InputError, match="is not a readable Parquet file"):
+    with pytest.raises(InputError, match="not a whole Parquet file"):
         read_page_ids(put(tmp_path / "c.parquet", "not parquet"))
 
 
