@@ -42,6 +42,7 @@ def read_parquet(path: Path, again: str, uses_map: bool = False) -> pa.Table:
     try:
         with pq.ParquetFile(path, memory_map=uses_map) as file:
             _check_declared(file.metadata, path, again)
+            _check_names(file.schema_arrow.names, path, again)
             text = [column.path for column in map(file.schema.column, range(len(file.schema))) if _is_flat_text(column)]
         table = pq.ParquetFile(path, memory_map=uses_map, read_dictionary=text).read(use_threads=True)
         return _decoded(table, path, again)
@@ -63,6 +64,12 @@ def _check_declared(metadata: Any, path: Path, again: str) -> None:
     if declared_bytes > MAX_TABLE_BYTES:
         message = f"declares {format_bytes(declared_bytes)} of values, more than {format_bytes(MAX_TABLE_BYTES)}"
         raise InputError(str(path), message, again)
+
+
+def _check_names(names: list[str], path: Path, again: str) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise InputError(str(path), f'two columns are named "{twice[0]}"', again)
 
 
 def _is_flat_text(column: Any) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from planner.errors import EXIT_OK, InputError
+from planner.errors import EXIT_OK, InputError, PlannerError
 from planner.report.page import render_report
 from planner.report.whatif_page import render_whatif
 from planner.results.store import REPORT, is_run_directory
@@ -32,5 +32,11 @@ def report_command(run_dir: Path, out: Path | None) -> int:
             render_report(run_dir, target)
     except OSError as error:
         raise InputError(str(target), f"cannot be written: {error.strerror}", "name another file with --out") from error
+    except (PlannerError, MemoryError):
+        raise
+    except Exception as error:  # every file was of the right kind, and some value in it is not
+        message = f"holds something that the planner does not write ({type(error).__name__}: {error})"
+        hint = "run it again; if nobody changed the files, please report it (-v shows where)"
+        raise InputError(str(run_dir), message, hint) from error
     typer.echo(f"Report: {target}")
     return EXIT_OK

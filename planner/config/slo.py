@@ -121,9 +121,9 @@ class SloSpec(_GuestObjectives):
         name = value.get("preset") if isinstance(value, dict) else None
         if not isinstance(value, dict) or name is None:
             return value
-        if name not in SLO_PRESETS:
+        if str(name) not in SLO_PRESETS:
             raise ValueError("; ".join(name_problem("preset", str(name), PRESET_NAMES)))
-        return SLO_PRESETS[name] | value
+        return SLO_PRESETS[str(name)] | value
 
     @property
     def objectives(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from planner.errors import InputError
-from planner.inventory.grid import fill_rows, infer_tick_s, snap_to_grid
+from planner.inventory.grid import check_grid, fill_rows, infer_tick_s, snap_to_grid
 from planner.inventory.gwa_files import GwaFolder, Samples
 from planner.inventory.progress import Progress, no_progress
 from planner.inventory.sizes import SizeGuess, infer_size, size_from_percent
@@ -44,6 +44,7 @@ def import_gwa(source: Path, progress: Progress = no_progress) -> FleetFiles:
     series = [_join(name, files, tick_s) for name, files in files_of.items()]
     first = min(int(vm.ticks.min()) for vm in series)
     n_ticks = max(int(vm.ticks.max()) for vm in series) - first + 1
+    check_grid(len(series), n_ticks, tick_s, str(source))
     doubles = sum(len(vm.ticks) - len(np.unique(vm.ticks)) for vm in series)
     if doubles:
         warnings.append(f"{doubles} samples fell into a tick that had one already; the later one was kept")

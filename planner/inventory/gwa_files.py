@@ -19,6 +19,7 @@ from pyarrow import csv
 from planner.errors import InputError
 from planner.input_files import check_regular, read_bytes
 from planner.inventory.archive import MAX_MEMBER_BYTES, open_archive, read_member
+from planner.inventory.grid import check_times
 from planner.units import KIB
 
 _COLUMNS = {
@@ -30,6 +31,8 @@ _COLUMNS = {
     "active_kib": "Memory usage [KB]",
     "active_percent": "Memory usage [%]",
 }
+_LARGEST = 2.0**50
+"""In KiB 1 EiB; what is above it, and infinity, is no measurement."""
 _REQUIRED = ("time", "granted_kib", "active_kib")
 _MONTH = re.compile(r"\d{4}-\d{1,2}$")
 _AGAIN = "copy or download it again"
@@ -175,6 +178,11 @@ def _header(data: bytes, place: str) -> tuple[list[str], bytes]:
 def _samples(columns: dict[str, Any], place: str) -> Samples:
     times_s = _times_s(columns["time"], place)
     values = {key: np.asarray(column.to_numpy(), dtype=np.float64) for key, column in columns.items() if key != "time"}
+    for key, column in values.items():
+        is_absurd = np.abs(column) > _LARGEST
+        if is_absurd.any():
+            message = f'row {int(np.argmax(is_absurd)) + 1} has {column[is_absurd][0]:g} as "{_COLUMNS[key]}"'
+            raise InputError(place, message, f"expected at most {_LARGEST:g}")
     unknown = np.full(len(times_s), np.nan)
     cores = values.get("cores", unknown)
     cap_mhz = values.get("cap_mhz", unknown)
@@ -202,7 +210,7 @@ def _times_s(column: Any, place: str) -> np.ndarray:
     if not np.isfinite(numbers).all():
         raise InputError(place, "a row has no time stamp", "expected epoch seconds")
     is_ms = len(numbers) > 0 and float(np.median(numbers)) > _MS_FROM
-    return np.rint(numbers / 1000 if is_ms else numbers).astype(np.int64)
+    return check_times(numbers / 1000 if is_ms else numbers, place)
 
 
 def _dates_s(text: Any, place: str) -> np.ndarray:
@@ -211,4 +219,4 @@ def _dates_s(text: Any, place: str) -> np.ndarray:
     except pa.ArrowInvalid as error:
         hint = "expected epoch seconds, or dates such as 31.12.2015 23:55:00"
         raise InputError(place, f"time stamps cannot be read ({error})", hint) from error
-    return np.asarray(dates.cast(pa.int64()).to_numpy(), dtype=np.int64)
+    return check_times(np.asarray(dates.cast(pa.int64()).to_numpy(), dtype=np.int64), place)

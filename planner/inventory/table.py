@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from planner.errors import InputError
+from planner.inventory.grid import check_grid
 from planner.inventory.progress import Progress, no_progress
 from planner.inventory.series_units import UnitChoice, infer_unit, parse_unit, to_bytes_factor, unit_of_name
 from planner.inventory.table_files import Block, TableFiles, find_span, lay_out, read_block
 from planner.inventory.vm_tables import TableVm, read_vms
+from planner.units import MAX_BYTES
 from planner.workload.fleet_files import FleetFiles, FleetInfo
 
 
@@ -52,6 +54,7 @@ def import_table(
     span = find_span(memory_blocks, options.tick_s)
     warnings: list[str] = []
     kept = _with_series(vms, blocks, warnings)
+    check_grid(len(kept), span[1], span[2], str(memory_blocks[0].place))
     assumptions: list[str] = [vms[0].size_note] if vms[0].size_note else []
     series = {
         "active": _memory(blocks["active"], kept, span, options.active_unit, assumptions.append),
@@ -141,6 +144,8 @@ def _memory(
         choice = infer_unit(kind, _peaks(matrix), configured, place)
     note(f"{kind} memory is read in {choice.unit}: {choice.reason}")
     matrix *= to_bytes_factor(choice.unit, configured).astype(np.float32)[:, np.newaxis]
+    if (matrix > MAX_BYTES).any():
+        raise InputError(place, f"{kind} memory read in {choice.unit} exceeds 1 EiB", f"pass --{kind}-unit")
     if (matrix < 0).any():
         row = int(np.argmax((matrix < 0).any(axis=1)))
         raise InputError(place, f'VM "{vms[row].record.name}" has negative {kind} memory', "expected 0 or more")

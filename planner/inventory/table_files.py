@@ -16,13 +16,15 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from planner.errors import InputError
-from planner.inventory.grid import infer_tick_s, snap_to_grid
+from planner.inventory.grid import check_times, infer_tick_s, snap_to_grid
 from planner.parquet_files import read_parquet
 from planner.units import GIB, format_bytes
 
 KINDS = ("active", "granted", "cpu")
 TIME_NAMES = ("time_utc", "time", "timestamp", "datetime", "date", "ts", "timestamp_ms", "timestamp_s", "time_s")
 NAME_NAMES = ("name", "id", "vm", "vm_name", "vm_id", "vmid")
+LARGEST_NUMBER = 2.0**60
+"""In bytes 1 EiB; what is above it, and infinity, is no measurement."""
 MAX_CSV_BYTES = 8 * GIB
 _AGAIN = "export or copy it again"
 _VM_TABLE_STEMS = ("vms", "vm", "vm_table", "inventory")
@@ -107,10 +109,18 @@ def read_any(path: Path) -> Any:
         message = f"is larger than {format_bytes(MAX_CSV_BYTES)}"
         raise InputError(str(path), message, "export it as Parquet, or in several files")
     try:
-        return csv.read_csv(path)
+        table = csv.read_csv(path)
+        names = table.column_names  # decoded here
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = (str(error).splitlines() or ["broken"])[0]
         raise InputError(str(path), f"not a whole CSV table ({reason})", _AGAIN) from error
+    for field in table.schema:
+        if pa.types.is_binary(field.type):
+            raise InputError(f"{path}, column {field.name}", "holds bytes that are not UTF-8", _AGAIN)
+    if len(set(names)) < len(names):
+        double = next(name for name in names if names.count(name) > 1)
+        raise InputError(str(path), f'two columns are named "{double}"', "give every column a name of its own")
+    return table
 
 
 def find_column(names: Sequence[str], wanted: Sequence[str]) -> str | None:
@@ -236,21 +246,27 @@ def _numbers(column: Any, place: str) -> np.ndarray:
     is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_null(column.type)
     if not is_number and not pa.types.is_decimal(column.type):
         raise InputError(place, f"holds {column.type} values", "expected numbers; an empty cell means off")
-    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    is_absurd = np.abs(values) > LARGEST_NUMBER
+    if is_absurd.any():
+        message = f"row {int(np.argmax(is_absurd)) + 1} has {values[is_absurd][0]:g}"
+        raise InputError(place, message, f"expected at most {LARGEST_NUMBER:g}; an empty cell means off")
+    return values
 
 
 def _times_s(column: Any, place: str) -> np.ndarray:
     if column.null_count:
         raise InputError(place, f"{column.null_count} rows have no time", "give every row a time")
     if pa.types.is_timestamp(column.type):
-        return np.asarray(column.cast(pa.timestamp("s", tz=column.type.tz), safe=False).cast(pa.int64()).to_numpy())
+        seconds = column.cast(pa.timestamp("s", tz=column.type.tz), safe=False).cast(pa.int64())
+        return check_times(seconds.to_numpy(), place)
     if pa.types.is_date(column.type):
-        return np.asarray(column.cast(pa.timestamp("s")).cast(pa.int64()).to_numpy())
+        return check_times(column.cast(pa.timestamp("s")).cast(pa.int64()).to_numpy(), place)
     if not pa.types.is_integer(column.type) and not pa.types.is_floating(column.type):
         raise InputError(place, f"holds {column.type}", "expected times such as 2026-01-31T00:05:00Z, or epoch seconds")
-    numbers = column.cast(pa.float64()).to_numpy()
+    numbers = column.cast(pa.float64(), safe=False).to_numpy()
     scale = 1.0
     if len(numbers):
         typical = float(np.median(numbers))
         scale = 1e-3 if 1e11 < typical < 1e14 else 1e-6 if 1e14 <= typical < 1e17 else 1e-9 if typical >= 1e17 else 1.0
-    return np.asarray(np.rint(numbers * scale), dtype=np.int64)
+    return check_times(numbers * scale, place)

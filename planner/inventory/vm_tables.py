@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from planner.errors import InputError
 from planner.inventory.series_units import MEMORY_UNITS, unit_of_name
 from planner.inventory.table_files import NAME_NAMES, find_column, read_any
+from planner.units import MAX_BYTES
 from planner.workload.fleet_files import VmRecord
 
 _TEXT = {
@@ -131,11 +132,12 @@ def _number(row: dict[str, Any], names: Sequence[str], place: str) -> float | No
     if value is None:
         return None
     try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"{place}, column {column}", f'"{value}" is not a number', "leave it empty if unknown"
-        ) from error
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{place}, column {column}", f'"{value}" is not a number', "leave it empty if unknown")
+    return number
 
 
 def _whole(row: dict[str, Any], names: Sequence[str], place: str) -> int | None:
@@ -149,6 +151,10 @@ def _bytes(row: dict[str, Any], found: tuple[str, float] | None, place: str) -> 
     if found is None:
         return None
     value = _number(row, (found[0].lower().strip(),), place)
+    if value is not None and value * found[1] > MAX_BYTES:
+        if found[0].lower().startswith(_MEMORY["limit"]):
+            return None  # exports write "no limit" as the largest number, too
+        raise InputError(f"{place}, column {found[0]}", f"{value:g} is more than 1 EiB", "is the unit right?")
     return None if value is None else round(value * found[1])
 
 

@@ -25,11 +25,16 @@ from planner.errors import InputError
 from planner.input_files import read_json
 from planner.parquet_files import read_parquet
 from planner.targets import check_writable, resolve_target
-from planner.units import MIB
+from planner.units import MAX_BYTES, MIB
 from planner.workload.fleet import NORMAL_SHARES_PER_MIB, VmTable
 
 FORMAT_VERSION = 1
+DAY_S = 86_400
+LAST_TIME_S = 253_402_300_799
+"""End of the year 9999."""
 TIME_COLUMN = "time_utc"
+MAX_VCPUS = 65_536
+MAX_SHARES = 10**12
 UNKNOWN_VCPUS = 2
 """vCPUs assumed where the source does not say; the same as the default of a VM written in a config."""
 
@@ -53,6 +58,7 @@ _SERIES = {
     "granted": ("bytes", "Guest memory backed by the host"),
     "cpu": ("vCPUs", "Busy vCPUs, mean over the tick"),
 }
+_INFO_RANGES = {"tick_s": (1, DAY_S), "first_time_s": (-LAST_TIME_S, LAST_TIME_S), "ticks": (1, 10**9)}
 _NOT_A_FLEET = "expected a fleet directory as written by `planner import`"
 
 
@@ -277,15 +283,24 @@ def _read_info(directory: Path) -> tuple[FleetInfo, int]:
         raise InputError(str(path), f"has format version {version}", hint)
     try:
         known = {field.name: about[field.name] for field in fields(FleetInfo)}
-        known["assumptions"] = tuple(known["assumptions"])
-        known["warnings"] = tuple(known["warnings"])
-        known["tick_s"] = int(known["tick_s"])
-        info, n_ticks = FleetInfo(**known), int(about["ticks"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(str(path), f"lacks or garbles {error}", "import the fleet again") from error
-    if info.tick_s < 1 or n_ticks < 1:
-        raise InputError(str(path), "has no ticks", "import the fleet again")
-    return info, n_ticks
+        n_ticks = about["ticks"]
+    except KeyError as error:
+        raise InputError(str(path), f"lacks {error}", "import the fleet again") from error
+    garbled = [name for name, value in {**known, "ticks": n_ticks}.items() if not _fits(name, value)]
+    if garbled:
+        raise InputError(str(path), f"garbles {', '.join(garbled)}", "import the fleet again")
+    known |= {name: tuple(known[name]) for name in ("assumptions", "warnings")}
+    return FleetInfo(**known), n_ticks
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether a value of `fleet.json` is of the kind and in the range that is written there."""
+    if name in _INFO_RANGES:
+        low, high = _INFO_RANGES[name]
+        return type(value) is int and low <= value <= high
+    if name in ("assumptions", "warnings"):
+        return isinstance(value, list) and all(isinstance(text, str) for text in value)
+    return isinstance(value, str)
 
 
 def _read_vms(path: Path) -> tuple[VmRecord, ...]:
@@ -313,12 +328,23 @@ def _check_vms(vms: tuple[VmRecord, ...], place: Path) -> None:
             raise InputError(f"{place}, row {row}", f'duplicated VM name "{vm.name}"', "give every VM a unique name")
         if vm.name == TIME_COLUMN:
             raise InputError(f"{place}, row {row}", f'"{vm.name}" is the name of the time column', "rename the VM")
-        if vm.configured_bytes is None or vm.configured_bytes <= 0:
-            message = f'VM "{vm.name}" has configured memory {vm.configured_bytes}'
-            raise InputError(f"{place}, row {row}", message, "expected a positive number of bytes")
-        if vm.vcpus is not None and vm.vcpus < 1:
-            raise InputError(f"{place}, row {row}", f'VM "{vm.name}" has {vm.vcpus} vCPUs', "expected 1 or more")
+        _check_numbers(vm, f"{place}, row {row}")
         seen.add(vm.name)
+
+
+def _check_numbers(vm: VmRecord, place: str) -> None:
+    """Refuse sizes that are none. What a VM may reserve is held against its size when the fleet is used."""
+    if vm.configured_bytes is None or not 0 < vm.configured_bytes <= MAX_BYTES:
+        message = f'VM "{vm.name}" has configured memory {vm.configured_bytes}'
+        raise InputError(place, message, "expected a positive number of bytes, at most 1 EiB")
+    if vm.vcpus is not None and not 1 <= vm.vcpus <= MAX_VCPUS:
+        raise InputError(place, f'VM "{vm.name}" has {vm.vcpus} vCPUs', f"expected 1 or more, at most {MAX_VCPUS}")
+    rest = {"shares": MAX_SHARES, "reservation_bytes": MAX_BYTES, "limit_bytes": MAX_BYTES}
+    for key, most in rest.items():
+        value = getattr(vm, key)
+        if value is not None and not 0 <= value <= most:
+            message = f'VM "{vm.name}" has {key} {value}'
+            raise InputError(place, message, f"expected 0 to {most}, or leave it empty if unknown")
 
 
 def _check_shapes(fleet: FleetFiles, place: Path) -> None:

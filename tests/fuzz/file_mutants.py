@@ -7,6 +7,7 @@ import random
 import warnings
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -213,7 +214,10 @@ def mutate_parquet(rng: random.Random, path: Path) -> None:
     if rng.random() < 0.4:
         path.write_bytes(mutate_bytes(rng, path.read_bytes()))
         return
-    pq.write_table(mutate_table(rng, pq.read_table(path)), path)
+    buffer = io.BytesIO()
+    with suppress(pa.ArrowException):  # a value that no Parquet file can hold
+        pq.write_table(mutate_table(rng, pq.read_table(path)), buffer)
+        path.write_bytes(buffer.getvalue())
 
 
 def mutate_json(rng: random.Random, path: Path) -> None:

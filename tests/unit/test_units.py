@@ -122,7 +122,7 @@ def test_format_seconds(value_s: float, expected: str) -> None:
     assert units.format_seconds(value_s) == expected
 
 
-@given(st.integers(min_value=0, max_value=2**62))
+@given(st.integers(min_value=0, max_value=units.MAX_BYTES))
 def test_bytes_survive_writing(value_bytes: int) -> None:
     assert units.parse_bytes(units.format_bytes_exact(value_bytes)) == value_bytes
 

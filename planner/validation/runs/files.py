@@ -17,6 +17,7 @@ from planner.units import MIB
 
 MAX_RUN_FILE_BYTES = 64 * MIB
 """A counter a second for a day is a twentieth of this."""
+_LARGEST = 1e18
 _DELIMITERS = (",", ";", "\t")
 _SHOWN_COLUMNS = 12
 
@@ -72,8 +73,8 @@ class RunTable:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not math.isfinite(value):
-            shown = f'"{text}" is no number' if text else "is empty"
+        if not abs(value) <= _LARGEST:
+            shown = f'"{text[:40]}" is no number that was measured' if text else "is empty"
             raise InputError(f"{self.path}, line {line}, column {column}", shown, "write a number")
         return value
 
@@ -113,6 +114,15 @@ def read_run_table(path: Path, required: tuple[str, ...]) -> RunTable:
         raise InputError(str(path), "is empty", f"expected a CSV file with the columns {', '.join(required)}")
     delimiter = max(_DELIMITERS, key=lines[start].count)
     reader = csv.reader(lines[start:], delimiter=delimiter, skipinitialspace=True)
+    try:
+        return _run_table(path, reader, start, required)
+    except csv.Error as error:
+        place = f"{path}, line {start + reader.line_num}"
+        raise InputError(place, f"is not a row of a table ({error})", "is a quote missing?") from None
+
+
+def _run_table(path: Path, reader: Any, start: int, required: tuple[str, ...]) -> RunTable:
+    """Read the header and the rows below it; `start` is the line above the header."""
     columns = tuple(name.strip() for name in next(reader))
     missing = [name for name in required if name not in columns]
     if missing:

@@ -39,6 +39,7 @@ def _chosen(value: Any) -> Any:
 
 
 _DEFAULTS = KsmSpec()
+_MOST_SCANS = 1_000_000
 
 
 class KsmResultSpec(RunSpec):
@@ -50,8 +51,8 @@ class KsmResultSpec(RunSpec):
 class KsmRunSpec(RunSpec):
     """How a KSM run was made: what `procs` processes held, and how the kernel scanned them. Defaults: the kernel's."""
 
-    procs: int = Field(gt=0)
-    mib: float = Field(ge=1 / 256, description="Memory of each process [MiB]")
+    procs: int = Field(gt=0, le=10_000)
+    mib: float = Field(ge=1 / 256, le=2**30, description="Memory of each process [MiB]")
     zero: float = Field(ge=0, le=1, description="Share of zero pages")
     common: float = Field(ge=0, le=1, description="Share of pages that every process holds once")
     volatile: float = Field(default=0.0, ge=0, le=1, description="Share of unique pages that are rewritten")
@@ -141,6 +142,8 @@ def read_ksm_run(folder: Path, name: str) -> KsmRun:
     gauges = (*_REQUIRED[1:], *(column for column in _GAUGES if column in table.columns))
     series = {column: table.numbers(column) - spec.base.get(column, 0.0) for column in gauges}
     series |= {column: _since_start(table, column, spec) for column in _COUNTERS if column in table.columns}
+    if "full_scans" in series:
+        table.check_range("full_scans", series["full_scans"], (-_MOST_SCANS, _MOST_SCANS))
     if "ksmd_ns" not in series and "ksmd_ticks" in table.columns:
         series["ksmd_ns"] = _since_start(table, "ksmd_ticks", spec) * _NS_PER_TICK
     return KsmRun(name, spec, t_s, series)

@@ -118,8 +118,8 @@ BREAKERS = {
     "fleet.json: no such file": lambda d: (d / "fleet.json").unlink(),
     "cannot be read as JSON": lambda d: (d / "fleet.json").write_text("{"),
     "has format version 99": lambda d: edit_json(d, format_version=99),
-    "lacks or garbles": lambda d: edit_json(d, tick_s="often"),
-    "has no ticks": lambda d: edit_json(d, ticks=0),
+    "garbles tick_s": lambda d: edit_json(d, tick_s="often"),
+    "garbles ticks": lambda d: edit_json(d, ticks=0),
     "vms.parquet: no such file": lambda d: (d / "vms.parquet").unlink(),
     "active.parquet: no such file": lambda d: (d / "active.parquet").unlink(),
     "granted.parquet: not a whole Parquet file": lambda d: (d / "granted.parquet").write_bytes(
