@@ -12,7 +12,7 @@ STAMPS := $(VENV)/.stamps
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --no-compile
 MIN_PYTHON := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help setup dev demo bitbrains test chaos test-slow test-sampling lint bench bench-full coverage docs docs-measured docs-plots adaptive-study sensitivity-study clean
+.PHONY: help setup dev demo bitbrains test chaos test-slow test-sampling lint bench bench-full fuzz soak coverage docs docs-measured docs-plots adaptive-study sensitivity-study clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,8 @@ help:
 	@echo 'make bench | bench-full       speed of the main parts, minutes; at the sizes of the goals, an hour'
 	@echo 'make test-sampling            thirty random hosts, sampled against every 4 KiB page; half an hour'
 	@echo 'make chaos                    two hundred random kills of processes of a sweep; half an hour'
+	@echo 'make fuzz [COUNT=100000]      mutated configs, traces, fleets and runs; hours; run again to go on'
+	@echo 'make soak [HOSTS=100000]      does memory grow over many host simulations? hours'
 	@echo 'make coverage                 how often do the intervals hold? synthetic sweeps of known truth; ten minutes'
 	@echo 'make setup | dev              install for use; install for development'
 	@echo 'make docs                     write the generated pages of docs/ again'
@@ -106,6 +108,16 @@ docs-measured: dev
 	@$(BIN)/python -m tools.ablation
 	@$(BIN)/python -m tools.coverage_study
 	@$(BIN)/python -m tools.validation_plots
+
+# Cases are a seed and a number; findings and their inputs are kept beside the log. Exit code 1: there are findings.
+COUNT ?= 100000
+SEED ?= 1
+fuzz: dev
+	@$(BIN)/python -m tests.fuzz --seed $(SEED) --count $(COUNT) --log reports/fuzz-$(SEED).jsonl --keep reports/fuzz-$(SEED)
+
+HOSTS ?= 100000
+soak: dev
+	@$(BIN)/python -m tools.soak --hosts $(HOSTS) --out reports/soak.csv
 
 # The tables of docs/model/risk.md alone.
 coverage: dev

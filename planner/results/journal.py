@@ -23,6 +23,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from planner.errors import InputError
+from planner.input_files import read_json
 from planner.results.files import write_file
 from planner.results.identity import RunIdentity
 from planner.results.outcomes import OutcomeStore
@@ -229,11 +230,11 @@ def _locked(out: Path, folder: Path) -> Iterator[IO[bytes]]:
 
 def _check_same(out: Path, folder: Path, identity: RunIdentity) -> None:
     try:
-        head: Any = json.loads((folder / _HEAD).read_text(encoding="utf-8"))
+        head: Any = read_json(folder / _HEAD, "")
         is_ours = head["format"] == JOURNAL_FORMAT
         format_version = head.pop("format_version")
         del head["format"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (InputError, KeyError, TypeError, AttributeError):
         is_ours = False
     if not is_ours:
         message = f"has an interrupted run whose journal cannot be read: {folder / _HEAD}"

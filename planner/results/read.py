@@ -15,6 +15,7 @@ from planner.errors import ConfigError, InputError
 from planner.input_files import check_regular
 from planner.input_files import read_json as read_bounded_json
 from planner.parquet_files import read_parquet
+from planner.results.columns import ARROW_TYPES
 from planner.results.store import (
     CONFIG,
     HOSTS,
@@ -25,7 +26,6 @@ from planner.results.store import (
     TIMELINE,
     VMS,
 )
-from planner.results.tables import ARROW_TYPES
 from planner.schema import HOST_COLUMNS, TIMELINE_COLUMNS, VM_COLUMNS, Column
 
 _AGAIN = "run the sweep again"
