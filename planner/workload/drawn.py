@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.kernels.latent import follow_curve, hold_granted
 from planner.streams import make_generator
 from planner.workload.curves import KNOT_SCORES
 from planner.workload.fleet import Demand, VmTable
@@ -154,6 +153,8 @@ def draw_demand(
     models: VmModels, restarts: Restarts, key: DrawKey, vm_idx: np.ndarray, factors: FactorSeries
 ) -> Demand:
     """Draw one replicate of the demand of the VMs `vm_idx` of `models`; `factors` are the models' shared series."""
+    from planner.kernels.latent import follow_curve, hold_granted  # loads numba, which planner check does without
+
     shape = (len(vm_idx), key.n_ticks)
     active = np.empty(shape, dtype=np.float32)
     granted = np.empty(shape, dtype=np.float32)

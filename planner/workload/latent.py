@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.kernels.latent import N_PLAIN, mix_noises
 from planner.streams import make_generator
 from planner.workload.kept import Kept
 from planner.workload.profiles import COMPONENT_TIMES_S, DAILY_TIME_S
@@ -94,6 +93,8 @@ def draw_latent(names: tuple[str, ...], weights: np.ndarray, key: DrawKey) -> np
     -------
     float32 array, shape (n_names, n_ticks)
     """
+    from planner.kernels.latent import N_PLAIN, mix_noises  # loads numba, which planner check does without
+
     scale = np.sqrt(weights).astype(np.float32)
     # Copies: the last two components, the profiles, are no noise.
     noise_scale = np.ascontiguousarray(scale[:, :-2])
