@@ -4,6 +4,7 @@ Parquet writes a value that repeats once, so a file of kilobytes may stand for t
 until its length is known.
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,11 @@ _WIDTH_BYTES = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "BYTE_ARRAY": 4, "INT64": 
 _TEXT = "BYTE_ARRAY"
 
 
-def read_parquet(path: Path, again: str, uses_map: bool = False) -> pa.Table:
+Choose = Callable[[pq.FileMetaData, list[str]], tuple[list[str], list[int]]]
+"""Says of a file, by its metadata and the names of its columns, which columns and row groups are to be read."""
+
+
+def read_parquet(path: Path, again: str, uses_map: bool = False, choose: Choose | None = None) -> pa.Table:
     """Read a Parquet file.
 
     Parameters
@@ -32,6 +37,8 @@ def read_parquet(path: Path, again: str, uses_map: bool = False) -> pa.Table:
         What to do when it is broken, for the message.
     uses_map : bool
         Map the file instead of reading it: for tables that are copied anyway.
+    choose : callable, optional
+        None: the whole file is read.
 
     Raises
     ------
@@ -41,23 +48,26 @@ def read_parquet(path: Path, again: str, uses_map: bool = False) -> pa.Table:
     check_regular(path, again)
     try:
         with pq.ParquetFile(path, memory_map=uses_map) as file:
-            _check_declared(file.metadata, path, again)
-            _check_names(file.schema_arrow.names, path, again)
+            names, groups = file.schema_arrow.names, list(range(file.num_row_groups))
+            _check_names(names, path, again)
+            columns, groups = (None, groups) if choose is None else choose(file.metadata, names)
+            _check_declared(file.metadata, groups, path, again)
             text = [column.path for column in map(file.schema.column, range(len(file.schema))) if _is_flat_text(column)]
-        table = pq.ParquetFile(path, memory_map=uses_map, read_dictionary=text).read(use_threads=True)
+        with pq.ParquetFile(path, memory_map=uses_map, read_dictionary=text) as file:
+            table = file.read_row_groups(groups, columns=columns, use_threads=True)
         return _decoded(table, path, again)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(str(path), f"not a whole Parquet file ({_first_line(error)})", again) from error
 
 
-def _check_declared(metadata: Any, path: Path, again: str) -> None:
+def _check_declared(metadata: Any, groups: Sequence[int], path: Path, again: str) -> None:
     """Add up what the columns would take once they are read."""
     widths = []
     for position in range(metadata.num_columns):
         column = metadata.schema.column(position)
         widths.append(_WIDTH_BYTES.get(column.physical_type) or max(1, column.length))
     declared_bytes = 0
-    for group in range(metadata.num_row_groups):
+    for group in groups:
         row_group = metadata.row_group(group)
         for position, width in enumerate(widths):
             declared_bytes += width * max(0, row_group.column(position).num_values)

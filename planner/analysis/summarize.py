@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from planner.analysis.missing import summarize_missing
 from planner.analysis.recommend import recommend, recommendation_as_dict
 from planner.analysis.scenarios import ScenarioSummary, summarize_scenarios
 from planner.config.spec import PlannerConfig
@@ -37,7 +38,7 @@ def summarize_run(
     -------
     dict
         JSON-ready. `scenarios` has a dict per scenario in the order given (`ScenarioSummary`), `recommendation` is
-        `Recommendation`; both without NaN: what is not known is None.
+        `Recommendation`, `missing` says which host runs failed; all without NaN: what is not known is None.
     """
     summaries = summarize_scenarios(hosts, scenarios, config.slo, independent_replicates)
     return summarize_summaries(summaries, int(vms["vm"].nunique()), config)
@@ -51,12 +52,15 @@ def summarize_summaries(summaries: Sequence[ScenarioSummary], n_vms: int, config
     n_vms : int
         VMs that have rows.
     """
+    recommendation = recommendation_as_dict(recommend(summaries, config))
+    entries = [asdict(item) for item in summaries]
     return {
         "summary_version": SUMMARY_VERSION,
         "question": config.question,
         "horizon_s": config.horizon,
         "seed": config.seed,
         "vms": n_vms,
-        "scenarios": [asdict(item) for item in summaries],
-        "recommendation": recommendation_as_dict(recommend(summaries, config)),
+        "scenarios": entries,
+        "recommendation": recommendation,
+        "missing": summarize_missing(entries, recommendation["scenario_id"]),
     }

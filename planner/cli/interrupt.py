@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -63,13 +63,19 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.stop.is_asked():
-            os.write(2, b"stopped at once; what was stored before is kept\n")
+            _tell(b"stopped at once; what was stored before is kept\n")
             os._exit(EXIT_INTERRUPTED)
         self.stop.ask()
         if not self._is_gentle:
             raise KeyboardInterrupt
-        os.write(2, b"\nstopping: waiting a moment for what runs; once more stops at once\n")
         signal.setitimer(signal.ITIMER_REAL, _OVERDUE_S)
+        _tell(b"\nstopping: waiting a moment for what runs; once more stops at once\n")
+
+
+def _tell(line: bytes) -> None:
+    """Write to stderr past Python's buffers, which may be in use; a reader that is gone is no reason not to stop."""
+    with suppress(OSError):
+        os.write(2, line)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -39,6 +39,8 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     if "adaptive" in summary:
         _print_search(summary["adaptive"], console)
     console.print(recommended["sentence"], markup=False, highlight=False, soft_wrap=True)
+    if summary["missing"]:
+        console.print(summary["missing"]["sentence"], markup=False, highlight=False, soft_wrap=True)
     if "sensitivity" in summary:
         console.print(summary["sensitivity"]["sentence"], markup=False, highlight=False, soft_wrap=True)
 

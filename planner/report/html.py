@@ -10,6 +10,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from planner.errors import InputError
+from planner.results.files import write_file
 
 _UNIT_SPACE = re.compile(r"(?<=\d) (?=(?:%|[KMGTP]iB|B|VMs?|hosts?|replicates?|days|min|h)\b|%)")
 
@@ -29,7 +30,7 @@ def render_template(name: str, **values: object) -> str:
 
 
 def write_page(page: str, out: Path) -> None:
-    """Write a page.
+    """Write a page as a whole or not at all.
 
     Raises
     ------
@@ -37,7 +38,7 @@ def write_page(page: str, out: Path) -> None:
         The file cannot be written.
     """
     try:
-        out.write_text(page, encoding="utf-8")
+        write_file(out, page.encode())
     except OSError as error:
         raise InputError(str(out), f"cannot write the report: {error.strerror}", "name a writable file") from error
 

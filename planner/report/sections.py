@@ -35,7 +35,7 @@ def answer(summary: dict[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
         "tails": [_tail_card(tail, item) for tail in item["tails"]],
         "binding_title": "What binds next" if is_met else "Why not",
         "binding": item["binding_constraint"]["text"],
-        "notes": _notes(item),
+        "notes": [*_notes(item), *([summary["missing"]["sentence"]] if summary.get("missing") else [])],
     }
 
 

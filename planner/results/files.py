@@ -7,11 +7,17 @@ from pathlib import Path
 def write_file(path: Path, content: bytes) -> None:
     """Write a file under a temporary name beside it, make it durable, and give it its name.
 
+    A link is followed, and what is no plain file (a pipe, a device) is written to as it is.
+
     Raises
     ------
     OSError
         No space, no rights: then an earlier file of that name is as it was.
     """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
         with temporary.open("wb") as file:

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from planner.config.spec import PlannerConfig
@@ -30,6 +33,7 @@ from planner.schema import HOST_COLUMNS, TIMELINE_COLUMNS, VM_COLUMNS, Column
 
 _AGAIN = "run the sweep again"
 KEYS = ("scenario_id", "replicate", "host", "vm", "status", "tick")
+_SCENARIO = "scenario_id"
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,13 @@ class RunTables:
     timelines: dict[str, pd.DataFrame]
 
 
-def read_run(run_dir: Path) -> RunTables:
+def read_run(run_dir: Path, host_columns: Sequence[str] | None = None) -> RunTables:
     """Read a run directory.
+
+    Parameters
+    ----------
+    host_columns : sequence of str, optional
+        Of a large run these columns of the host rows alone, and no rows of VMs, which `read_vms` reads by scenario.
 
     Raises
     ------
@@ -67,13 +76,18 @@ def read_run(run_dir: Path) -> RunTables:
         path.stem: read_table(path, TIMELINE_COLUMNS) for path in sorted((run_dir / TIMELINE).glob("*.parquet"))
     }
     return RunTables(
-        hosts=read_table(run_dir / HOSTS, HOST_COLUMNS),
-        vms=read_table(run_dir / VMS, VM_COLUMNS),
+        hosts=read_table(run_dir / HOSTS, HOST_COLUMNS, host_columns),
+        vms=read_table(run_dir / VMS, VM_COLUMNS, scenarios=None if host_columns is None else ()),
         manifest=manifest,
         config=read_config(run_dir / CONFIG),
         summary=read_json(run_dir / SUMMARY),
         timelines=timelines,
     )
+
+
+def read_vms(run_dir: Path, columns: Sequence[str], scenario_id: int) -> pd.DataFrame:
+    """Read some columns of the VM rows of one scenario. Raises InputError as `read_run` does."""
+    return read_table(run_dir / VMS, VM_COLUMNS, columns, (scenario_id,))
 
 
 def _read_manifest(run_dir: Path) -> dict[str, Any]:
@@ -90,10 +104,25 @@ def _read_manifest(run_dir: Path) -> dict[str, Any]:
     return manifest
 
 
-def read_table(path: Path, columns: Sequence[Column]) -> pd.DataFrame:
-    """Read a table that must have some columns. Raises InputError where it is missing, broken or foreign."""
-    table = read_parquet(path, _AGAIN)
-    names = [column.name for column in columns]
+def read_table(
+    path: Path, columns: Sequence[Column], wanted: Sequence[str] | None = None, scenarios: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """Read a table that must have some columns.
+
+    Parameters
+    ----------
+    wanted : sequence of str, optional
+        Columns to read; None: all.
+    scenarios : sequence of int, optional
+        Scenarios whose rows are read; None: all. Row groups without them are left alone.
+
+    Raises
+    ------
+    InputError
+        It is missing, broken or foreign.
+    """
+    names = [column.name for column in columns if wanted is None or column.name in wanted]
+    table = read_parquet(path, _AGAIN, choose=partial(_choose, names=names, scenarios=scenarios))
     missing = [name for name in names if name not in table.column_names]
     if missing:
         raise InputError(str(path), f"lacks the columns {', '.join(missing)}", _AGAIN)
@@ -103,9 +132,31 @@ def read_table(path: Path, columns: Sequence[Column]) -> pd.DataFrame:
     unkeyed = [name for name in KEYS if name in names and table.column(name).null_count]
     if unkeyed:
         raise InputError(str(path), f"has rows without {', '.join(unkeyed)}", _AGAIN)
-    arrays = [_typed(table.column(column.name), column, path) for column in columns]
-    frame: pd.DataFrame = pa.table(arrays, names=names).to_pandas()
+    if scenarios is not None:
+        table = table.filter(pc.is_in(table.column(_SCENARIO), pa.array(scenarios, type=pa.int64())))
+    arrays = [_typed(table.column(column.name), column, path) for column in columns if column.name in names]
+    table = pa.table(arrays, names=names)
+    del arrays
+    # Column by column, each released when it is converted: else a large table is in memory twice.
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
     return frame
+
+
+def _choose(
+    metadata: pq.FileMetaData, there: Sequence[str], names: Sequence[str], scenarios: Sequence[int] | None
+) -> tuple[list[str], list[int]]:
+    """Choose the columns of a file to read, and the row groups that may hold rows of some scenarios."""
+    columns, groups = [name for name in names if name in there], list(range(metadata.num_row_groups))
+    if scenarios is None or _SCENARIO not in there:
+        return columns, groups
+    at = list(there).index(_SCENARIO)
+    found = []
+    for number in groups:
+        statistics = metadata.row_group(number).column(at).statistics
+        is_known = statistics is not None and statistics.has_min_max
+        if not is_known or any(statistics.min <= item <= statistics.max for item in scenarios):
+            found.append(number)
+    return columns, found
 
 
 def _typed(values: Any, column: Column, path: Path) -> Any:

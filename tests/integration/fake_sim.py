@@ -94,6 +94,14 @@ class FailingSim(FakeSim):
         return super().run(problem, keep_timeline)
 
 
+class TimedSim(FakeSim):
+    """Takes as long for each host as HOST_S says. [s]."""
+
+    def run(self, problem, keep_timeline=False, ticked=None):
+        time.sleep(float(os.environ["HOST_S"]))
+        return super().run(problem, keep_timeline)
+
+
 class SlowSim(FakeSim):
     """Takes 30 s for each host but those of replicate 0."""
 

@@ -29,25 +29,20 @@ SWEEP = {"overcommit_ratio": [1.0, 1.4, 1.8], "placement": ["first-fit", "spread
 TABLES = ("hosts.parquet", "vms.parquet", "summary.json", "config.yaml")
 HERE = Path(__file__).parent
 DRIVER = """
-import os, sys, time
+import sys
 from pathlib import Path
 import pytest
-from fake_sim import FakeSim, stand_in
+from fake_sim import TimedSim, stand_in
 from planner.cli import sweep, whatif
 from planner.cli.main import main
 from planner.results import outcomes
-
-class Sim(FakeSim):
-    def run(self, problem, keep_timeline=False, ticked=None):
-        time.sleep(float(os.environ["HOST_S"]))
-        return super().run(problem, keep_timeline)
 
 folder = Path(sys.argv[1])
 (folder / "cache").mkdir(exist_ok=True)
 (folder / "cache" / "compiled").touch()
 for module in (sweep, whatif):
     stand_in(pytest.MonkeyPatch(), module, folder)
-    module.HostSim = Sim
+    module.HostSim = TimedSim
 outcomes.EVERY_S = 0.05
 sys.exit(main(sys.argv[2:]))
 """
@@ -316,3 +311,18 @@ def test_an_earlier_run_stays_until_the_new_one_is_complete(config, tmp_path, in
     assert hashes(out) == before
     assert sweep(config, out, "--seed", "3", "--resume") == 0
     assert hashes(out) != before
+
+
+def test_stopped_once_while_ray_simulates(config, tmp_path, undisturbed):
+    """The signal goes to the whole process group, as Ctrl-C in a terminal does; other workers go on afterwards."""
+    out = tmp_path / "run"
+    process = begin(config, out, "--workers", "2", host_s=0.3, executor="ray")
+    wait_for(lambda: parts(out) or process.poll() is not None)
+    asked_s = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    code, _, error = finish(process)
+    assert code == 130
+    assert time.monotonic() - asked_s < 5.0
+    assert error.splitlines()[-1].endswith("--workers 2 --resume")
+    assert finish(begin(config, out, "--resume", host_s=0))[0] == 0
+    assert hashes(out) == undisturbed

@@ -85,6 +85,19 @@ def test_failed_hosts_give_exit_code_3_and_a_replay_command(config, capsys, monk
     run = read_run(config.parent / "run")
     failures = run.manifest["failures"]
     assert len(failures) == (run.hosts["status"] != "ok").sum() > 0
+    assert {failure["seed"] for failure in failures} == {1}
+    failed = run.hosts["status"] != "ok"
+    assert run.hosts.loc[failed, "replay"].tolist() == [failure["replay"] for failure in failures]
+    assert run.hosts.loc[~failed, "replay"].isna().all()
+    # The same for the summary and the page: how many are missing, and what that does to the risk.
+    missing = run.summary["missing"]
+    assert missing["failed_host_runs"] == len(failures)
+    page = (config.parent / "run" / "report.html").read_text()
+    assert missing["sentence"].split("; ")[0] in page.replace("\N{NO-BREAK SPACE}", " ")
+    assert "What is missing" in page
+    for item in run.summary["scenarios"]:
+        wider = item["swap_risk_high"] - item["swap_risk_low"]
+        assert wider >= item["swap_risk_high_of_finished"] - item["swap_risk_low_of_finished"]
     # The replay command, run as printed, meets the same failure.
     monkeypatch.setattr(host_module, "HostSim", FailingSim)
     monkeypatch.setattr(host_module, "build_source", lambda config, base_dir: FakeSource())

@@ -51,6 +51,10 @@ def tables_of(run: SyntheticRun) -> RunTables:
     return RunTables(run.hosts, run.vms, make_manifest(run), run.config, summary, run.timelines)
 
 
+def rendered(run: RunTables) -> str:
+    return render_page(run, lambda scenario_id: run.vms[run.vms["scenario_id"] == scenario_id])
+
+
 def parse(page: str) -> Document:
     document = Document()
     document.feed(page)
@@ -59,7 +63,7 @@ def parse(page: str) -> Document:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return render_page(tables_of(make_run()))
+    return rendered(tables_of(make_run()))
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +120,7 @@ def test_plotly_is_embedded_once_and_figures_parse(page: str) -> None:
 
 def test_page_is_the_same_every_time_and_knows_no_clock(page: str) -> None:
     run = make_run()
-    assert render_page(tables_of(run)) == page
+    assert rendered(tables_of(run)) == page
     assert "12.5" not in text_of(parse(page)).split("Fidelity and provenance")[-1]
 
 
@@ -126,7 +130,7 @@ def test_worst_fifty_vms_and_a_count_of_the_rest(document: Document) -> None:
 
 def test_no_ratio_that_meets_the_objective_is_said_first() -> None:
     config = make_config(sweep={"overcommit_ratio": [2.0], "placement": ["first-fit"], "replicates": 4})
-    text = text_of(parse(render_page(tables_of(make_run(config, sensitivity=False)))))
+    text = text_of(parse(rendered(tables_of(make_run(config, sensitivity=False)))))
     assert "No ratio swept meets the objective" in text
     assert "not run" in text
     assert "instead of" not in text.split("How dense")[0]
@@ -138,21 +142,21 @@ def test_a_run_in_which_every_host_failed_still_has_a_page() -> None:
     hosts["slo_is_broken"] = None
     hosts["slowdown_histogram"] = None
     broken = SyntheticRun(hosts, run.vms.iloc[:0], run.scenarios, run.config, {})
-    text = text_of(parse(render_page(tables_of(broken))))
+    text = text_of(parse(rendered(tables_of(broken))))
     assert "not known" in text
     assert not re.search(r"\b(nan|None)\b", text)
 
 
 def test_grow_tells_of_vms() -> None:
     run = make_run(make_config(question="grow"))
-    assert "more VMs than at 1.0" in text_of(parse(render_page(tables_of(run))))
+    assert "more VMs than at 1.0" in text_of(parse(rendered(tables_of(run))))
 
 
 def test_a_summary_of_another_version_is_refused() -> None:
     tables = tables_of(make_run(make_config(sweep={"overcommit_ratio": [1.2], "replicates": 1}), sensitivity=False))
     tables.summary["summary_version"] = 1
     with pytest.raises(InputError, match="run the sweep again"):
-        render_page(tables)
+        rendered(tables)
 
 
 def test_every_assumption_has_a_name_and_a_basis() -> None:
