@@ -20,7 +20,7 @@ class Hold(NamedTuple):
 
 
 class Run(NamedTuple):
-    """To the driver: simulate these; they come grouped by replicate, in the order in which they are best simulated."""
+    """To the driver: simulate these, in whatever order is best."""
 
     problems: list[HostProblem]
 

@@ -59,7 +59,7 @@ class Cluster:
     Raises
     ------
     InputError
-        It cannot be joined.
+        It cannot be started or joined.
     """
 
     def __init__(self, options: RayOptions) -> None:
@@ -99,14 +99,18 @@ class Cluster:
 
 def _start(options: RayOptions) -> None:
     """Start Ray on this machine, on the loopback interface, as `planner.fleet.driver_process` has set it up."""
-    ray.init(
-        address="local",
-        num_cpus=options.workers or len(os.sched_getaffinity(0)),
-        include_dashboard=False,
-        object_store_memory=options.object_store_bytes,
-        _temp_dir=str(Path(options.folder) / "r"),
-        **_quiet(),
-    )
+    try:
+        ray.init(
+            address="local",
+            num_cpus=options.workers or len(os.sched_getaffinity(0)),
+            include_dashboard=False,
+            object_store_memory=options.object_store_bytes,
+            _temp_dir=str(Path(options.folder) / "r"),
+            **_quiet(),
+        )
+    except Exception as error:  # Ray raises whatever its parts do
+        hint = "check memory, /dev/shm and room in the temporary folder; --executor local works without Ray"
+        raise InputError("workers", f"Ray does not start on this machine: {first_line(error)}", hint) from error
 
 
 def _join(address: str, log: Path) -> None:

@@ -33,6 +33,7 @@ hosts take, after six hours. A wrong guess costs a repetition: both are far beyo
 _CAPACITY_EVERY_S = 5.0
 _WAITING_SAID_AFTER_S = 15.0
 _WAITING_SAID_EVERY_S = 30.0
+_NO_MEMORY = "its machine ran out of memory"
 _MOST_FAILED_STARTS = 10
 _MOST_FAILED_LATER = 100
 """Workers that may fail in a row as they start: before one has started something is missing, later they are killed."""
@@ -95,7 +96,7 @@ class Pool:
             self._let_hold(actor)
 
     def begin(self, problems: Sequence[HostProblem]) -> None:
-        """Begin with problems, grouped by replicate, in the order in which they are to be simulated."""
+        """Begin with problems."""
         costs = [float(len(problem.vm_idx)) for problem in problems]
         self._problems = problems
         self._queue = BatchQueue(by_replicate(problems), costs, self._count_limit())
@@ -178,9 +179,12 @@ class Pool:
             hint = "install what planner depends on, in the same versions, on every machine of the cluster"
             if os.environ.get("RAY_AUTH_MODE") == "token":
                 hint += "; a cluster that was started without tokens is joined with RAY_AUTH_MODE=disabled"
+            if _reason(error).text == _NO_MEMORY:
+                hint = "start fewer with --workers, or use machines with more memory"
             is_hopeless = isinstance(error, RayActorError) and error.actor_init_failed
             if is_hopeless or self._n_failed_starts > self._most_failed_starts:
-                yield Failed(InputError("workers", f"cannot start: {_last_line(error)}", hint))
+                what = _NO_MEMORY if _reason(error).text == _NO_MEMORY else _last_line(error)
+                yield Failed(InputError("workers", f"cannot start: {what}", hint))
         else:
             self._n_failed_starts, self._most_failed_starts = 0, _MOST_FAILED_LATER
             self._stuck_since_s = time.monotonic()
@@ -216,8 +220,9 @@ class Pool:
         if now_s - self._said_s >= _WAITING_SAID_EVERY_S:
             self._said_s = now_s
             n_left, n_all = len(queue), len(self._problems)
+            what = "a worker to start" if self._cluster.is_own() else "a free CPU of the cluster"
             yield Say(
-                f"waiting for a free CPU of the cluster, for {now_s - self._stuck_since_s:.0f} s now; "
+                f"waiting for {what}, for {now_s - self._stuck_since_s:.0f} s now; "
                 f"{n_all - n_left} of {n_all} hosts are done"
             )
 
@@ -256,7 +261,7 @@ def _reason(error: RayError) -> _Reason:
     if isinstance(error, ObjectLostError) or "node has died" in text or getattr(error, "preempted", False):
         return _Reason("its machine was lost", False)
     if "low on memory" in text or "OutOfMemory" in text:
-        return _Reason("its machine ran out of memory", True)
+        return _Reason(_NO_MEMORY, True)
     return _Reason("its process ended: it was killed, crashed or ran out of memory", True)
 
 

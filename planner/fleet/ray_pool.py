@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from planner.errors import InputError, LostError, StoppedError
-from planner.fleet.base import Progress, SimFactory, Sink, StopRequest, by_replicate
+from planner.fleet.base import Progress, SimFactory, Sink, StopRequest
 from planner.fleet.channel import Done, Failed, Finished, Hold, Lost, Run, Say, Started, Stop, unpack_outcomes
 from planner.fleet.driver_process import DriverProcess
 from planner.fleet.join import check_reachable
@@ -88,8 +88,7 @@ class RayExecutor:
         LostError
             Ray was lost, and could not be started or joined again.
         """
-        order = [position for group in by_replicate(problems).values() for position in group]
-        work = _Work(problems, order, sink, progress)
+        work = _Work(problems, sink, progress)
         n_losses = 0
         while work.left:
             n_left = len(work.left)
@@ -203,9 +202,9 @@ class RayExecutor:
 class _Work:
     """The problems of a stage, and which of them have no outcome yet."""
 
-    def __init__(self, problems: Sequence[HostProblem], order: list[int], sink: Sink, progress: Progress) -> None:
+    def __init__(self, problems: Sequence[HostProblem], sink: Sink, progress: Progress) -> None:
         self.problems = problems
-        self.left = dict.fromkeys(order)
+        self.left = dict.fromkeys(range(len(problems)))
         self.sent: list[int] = []
         self.has_losses = False
         self._sink = sink

@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fake_sim import FakeSim, fake_plan, outcomes_of
 
@@ -12,6 +13,7 @@ from planner.errors import LostError
 from planner.fleet import ray_pool
 from planner.fleet.local import LocalExecutor
 from planner.fleet.ray_pool import RayExecutor
+from planner.host.problem import HostFailure
 from tests.integration.processes import children, descendants, name_of
 
 
@@ -101,6 +103,36 @@ def test_a_worker_that_hangs_is_given_up_and_its_hosts_are_repeated(plan, expect
 
         assert outcomes_of(executor, plan, HostsOfAHundredth, stop_one) == expected
     assert lines[0].startswith("a worker was lost (it did not answer for")
+
+
+class Greedy(FakeSim):
+    """Takes 4 GB for one host, slowly, in every attempt."""
+
+    def run(self, problem, keep_timeline=False, ticked=None):
+        held = []
+        while 4 in problem.vm_idx and problem.replicate == 1 and len(held) < 50:
+            held.append(np.ones(10_000_000))
+            time.sleep(0.05)
+        return super().run(problem, keep_timeline)
+
+
+@SLOW
+def test_a_host_that_takes_too_much_memory_fails_alone(here, monkeypatch):
+    """Ray's own guard ends its worker when an eighth of the machine's memory more is used than now."""
+    sizes = {line.split(":")[0]: int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines()}
+    used = 1 - sizes["MemAvailable"] / sizes["MemTotal"]
+    if used > 0.8 or not 8 < sizes["MemTotal"] / 2**20 < 30:
+        pytest.skip("needs a machine of 8 to 30 GiB that is mostly free: 4 GB must be more than an eighth of it")
+    monkeypatch.setenv("RAY_memory_usage_threshold", f"{used + 0.125:.3f}")
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "50")
+    small = fake_plan(sweep={"overcommit_ratio": [1.0], "placement": ["first-fit"], "replicates": 2})
+    found = {}
+    with RayExecutor(2) as executor:
+        executor.run_problems(small.problems, Greedy, small.source, found.__setitem__, lambda count: None)
+    failed = [at for at, problem in enumerate(small.problems) if 4 in problem.vm_idx and problem.replicate == 1]
+    assert [at for at, outcome in sorted(found.items()) if isinstance(outcome, HostFailure)] == failed
+    assert found[failed[0]].message == "its worker was lost 4 times, at last because its machine ran out of memory"
+    assert not found[failed[0]].is_final
 
 
 def test_ray_that_is_lost_again_and_again_ends_the_sweep(plan, here, monkeypatch):
