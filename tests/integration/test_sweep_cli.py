@@ -13,7 +13,7 @@ from planner.cli import run_sweep as run_sweep_module
 from planner.cli import sweep as sweep_module
 from planner.cli.main import main
 from planner.cli.run_sweep import SweepJob, replay_command
-from planner.errors import InvariantError
+from planner.errors import InputError, InvariantError
 from planner.results import read_run
 from planner.sweep.expand import expand_scenarios
 
@@ -104,6 +104,33 @@ def test_failed_hosts_give_exit_code_3_and_a_replay_command(config, capsys, monk
     words = shlex.split(failures[0]["replay"])
     assert main(words[1:]) == 1
     assert failures[0]["message"] in " ".join(capsys.readouterr().err.split())
+
+
+class BadLate(FakeSource):
+    """The demand of replicate 5 cannot be had."""
+
+    def demand(self, replicate):
+        if replicate == 5:
+            raise InputError("trace", "row 1440 of vm-003 is not a number", "import it again")
+        return super().demand(replicate)
+
+
+def test_trace_that_is_bad_late_costs_its_replicate_alone(config, capsys, monkeypatch):
+    """It is found when that replicate is drawn, long after the first hosts have been simulated."""
+    monkeypatch.setattr(sweep_module, "build_source", lambda config, base_dir: BadLate())
+    assert sweep(config) == 3
+    run = read_run(config.parent / "run")
+    failed = run.hosts["status"] != "ok"
+    assert failed.any()
+    assert set(run.hosts.loc[failed, "replicate"]) == {5}
+    assert (failed | (run.hosts["replicate"] != 5)).all()
+    words = "InputError: trace: row 1440 of vm-003 is not a number; import it again"
+    assert set(run.hosts.loc[failed, "status"]) == {words}
+    assert words in capsys.readouterr().err
+    # One replicate of eight is missing: at most 1/8 of the host runs may have broken besides those that did.
+    for item in run.summary["scenarios"]:
+        assert item["failed_hosts"] * 8 == item["host_runs"]
+        assert item["swap_risk_high"] > item["swap_risk_high_of_finished"] or item["swap_risk_high"] == 1.0
 
 
 def test_replay_command_names_axes_tail_and_overrides(config):
