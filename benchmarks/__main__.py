@@ -26,7 +26,16 @@ prepare_environment(will_join_cluster=False)
 
 from benchmarks.machine import describe_machine  # noqa: E402 (the environment is read when numba is imported)
 
-BENCHMARKS = ("exact_host", "translation", "placement", "overcommit_sweep", "sweep_efficiency", "coordinator", "growth")
+BENCHMARKS = (
+    "cold_start",
+    "exact_host",
+    "translation",
+    "placement",
+    "overcommit_sweep",
+    "sweep_efficiency",
+    "coordinator",
+    "growth",
+)
 OUT = Path("reports/benchmarks.json")
 
 

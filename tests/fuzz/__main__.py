@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -77,6 +78,7 @@ def _child(options: argparse.Namespace) -> int:
             sys.stderr.write(str(error))
             return NOT_BEGUN
         _bound_memory()
+        warnings.simplefilter("always")  # not only the first of its kind
         for number in range(int(first), int(last)):
             if time.monotonic() > float(stop_s):
                 break

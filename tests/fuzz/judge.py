@@ -23,6 +23,7 @@ MOST_WALL_S = 60.0
 """A wait without end takes no CPU time; others may need the machine meanwhile."""
 MOST_GROWTH_BYTES = 1 << 30
 _PLACE = re.compile(r"^.+?: .+", re.MULTILINE)
+_WARNING = re.compile(r"\b[A-Z][a-z]+Warning: ")
 _USAGE = re.compile(r"^(Usage|Try|Error|.*╭─ Error)", re.MULTILINE)
 
 
@@ -84,6 +85,8 @@ def _code_problems(code: int, case: Case, message: str) -> list[str]:
         problems.append(f"exit code {code}")
     if "Traceback (most recent call last)" in message:
         problems.append("a traceback is shown")
+    if _WARNING.search(message):
+        problems.append("a warning of a library is shown")
     if code == 2:
         if not message.strip():
             problems.append("no message")

@@ -119,6 +119,8 @@ BREAKERS = {
     "cannot be read as JSON": lambda d: (d / "fleet.json").write_text("{"),
     "has format version 99": lambda d: edit_json(d, format_version=99),
     "garbles tick_s": lambda d: edit_json(d, tick_s="often"),
+    "garbles first_time_s": lambda d: edit_json(d, first_time_s={}),
+    "garbles tick_s, assumptions": lambda d: edit_json(d, tick_s=True, assumptions=[1]),
     "garbles ticks": lambda d: edit_json(d, ticks=0),
     "vms.parquet: no such file": lambda d: (d / "vms.parquet").unlink(),
     "active.parquet: no such file": lambda d: (d / "active.parquet").unlink(),

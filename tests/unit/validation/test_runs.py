@@ -37,6 +37,26 @@ def put_ksm(folder, name="one", table=KSM_CSV, **changes):
     put(folder / f"{name}.json", json.dumps(KSM_JSON | changes))
 
 
+@pytest.mark.parametrize(
+    ("table", "changes", "words"),
+    [
+        (KSM_CSV + '"' + "x" * 200_000, {}, "is not a row of a table"),
+        (KSM_CSV, {"procs": 10**18}, "procs: input should be less than or equal to 10000"),
+        (KSM_CSV, {"mib": 1e300}, "mib: input should be less than or equal to"),
+    ],
+)
+def test_a_run_that_nobody_measured_is_refused(tmp_path, table, changes, words):
+    put_ksm(tmp_path, table=table, **changes)
+    with pytest.raises(InputError, match=words):
+        read_ksm_run(tmp_path, "one")
+
+
+def test_a_run_of_a_billion_scans_is_refused(tmp_path):
+    put_ksm(tmp_path, table="t,pages_shared,pages_sharing,full_scans\n0,0,0,0\n1,0,0,1000000000\n")
+    with pytest.raises(InputError, match=r"line 3, column full_scans: 1e\+09 makes no sense"):
+        read_ksm_run(tmp_path, "one")
+
+
 def test_ksm_run_without_base_counters_starts_at_its_first_sample(tmp_path):
     put_ksm(tmp_path)
     run = read_ksm_run(tmp_path, "one")
