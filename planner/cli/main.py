@@ -69,9 +69,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = f"{error}\nThis is a bug in planner; please report it.{_how_to_resume(error, given)}"
         return _fail(text, error.exit_code, is_verbose)
     except Exception as error:  # the last line of defence: a stranger gets a message, not a traceback
+        lack = _lack_of_machine(error)
+        if lack:
+            return _fail(f"{lack}{_how_to_resume(error, given)}", EXIT_USAGE, is_verbose)
         hint = "" if is_verbose else " Run again with -v for details."
         text = f"{type(error).__name__}: {error}\nThis is a bug in planner; please report it.{hint}"
         return _fail(f"{text}{_how_to_resume(error, given)}", EXIT_BUG, is_verbose)
+
+
+def _lack_of_machine(error: Exception) -> str:
+    """Word what the machine, and not the planner, is short of; empty where it is neither memory nor a file."""
+    if isinstance(error, MemoryError):
+        return "memory: there is not enough for this; lower fidelity.pages_per_vm or --workers, see --dry-run"
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{error.filename or 'output'}: {error.strerror}; check the path, its permissions and free space"
+    return ""
 
 
 def _how_to_resume(error: Exception, given: Sequence[str]) -> str:
