@@ -10,7 +10,7 @@ import pytest
 from benchmarks import __main__ as harness
 
 ROOT = Path(__file__).parents[2]
-QUICK = ("translation", "coordinator")
+QUICK = ("cold_start", "translation", "coordinator")
 
 
 @pytest.fixture(scope="module")
