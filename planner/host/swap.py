@@ -19,6 +19,7 @@ _DIRECT_BATCH_PAGES = 32
 """Pages that a fault reclaims itself at once: SWAP_CLUSTER_MAX of Linux, include/linux/swap.h."""
 
 _UNLIMITED_PAGES = 1 << 40
+_FOUND_AT_ONCE = 512
 _NEVER_TICK = -2  # also a VM killed in the tick before the first would not touch what it had
 
 
@@ -54,6 +55,7 @@ def build_swap(
         used=np.zeros(n_vms, dtype=np.int64),
         queue=np.zeros(queue_size, dtype=np.int32),
         queue_state=np.zeros(3, dtype=np.int64),
+        found=np.zeros(_FOUND_AT_ONCE if queue_size else 0, dtype=np.int32),
         draws=np.zeros(n_vms, dtype=np.int64),
         down_tick=np.full(n_vms, _NEVER_TICK, dtype=np.int64),
         backlog=np.zeros(1),

@@ -123,7 +123,7 @@ class VmProcess:
         self._process = TouchProcess(stratum_gaps(alpha), build_exponential_table(), clock.unit, drift_per_tick)
         self._scratch = TouchScratch(
             due=np.empty(self.n_pages, dtype=np.uint32),
-            rank=np.empty(self.n_pages, dtype=np.int32),
+            stratum=np.empty(self.n_pages, dtype=np.uint16),
             draws=np.empty(_DRAWS_AT_ONCE, dtype=np.uint32),
         )
 

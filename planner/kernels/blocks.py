@@ -46,24 +46,30 @@ def break_victim(stack, v, i):
         break_block(stack, v, i)
         return
     last_touch, first, end = stack.pages.last_touch, stack.vms.start[v], stack.vms.start[v] + stack.vms.granted[v]
-    lower, upper = i - 1, i + 1
+    lower, upper, reach = i - 1, i + 1, _reach(stack, v)
     if stack.knobs.scatter > 0.0:
-        while lower >= first and last_touch[lower] != last_touch[i]:
+        while lower >= first and i - lower < reach and last_touch[lower] != last_touch[i]:
             lower -= 1
-        while upper < end and last_touch[upper] != last_touch[i]:
+        while upper < end and upper - i < reach and last_touch[upper] != last_touch[i]:
             upper += 1
     _break_between(stack, v, i, lower, upper)
+
+
+@small_kernel
+def _reach(stack, v):
+    """Return how far to look for pages of a kind. With all blocks broken it only matters whether the next are of it."""
+    return 3 if stack.vms.small[v] >= stack.vms.granted[v] else stack.vms.granted[v]
 
 
 @kernel
 def break_shared(stack, v, i):
     """Break the block of page `i`, which is shared: what it stands for lies between the nearest of known content."""
     content, first, end = stack.pages.content, stack.vms.start[v], stack.vms.start[v] + stack.vms.granted[v]
-    lower, upper = i - 1, i + 1
+    lower, upper, reach = i - 1, i + 1, _reach(stack, v)
     if stack.knobs.scatter > 0.0:
-        while lower >= first and content[lower] == NO_CONTENT:
+        while lower >= first and i - lower < reach and content[lower] == NO_CONTENT:
             lower -= 1
-        while upper < end and content[upper] == NO_CONTENT:
+        while upper < end and upper - i < reach and content[upper] == NO_CONTENT:
             upper += 1
     _break_between(stack, v, i, lower, upper)
 
@@ -91,8 +97,10 @@ def _map_small(stack, v, block_in_vm):
 def _break_some(stack, v, first_block, end_block, n_pages):
     """Break the large blocks in which other pages lie that one sampled page stands for, taken out of `n_pages`."""
     host = stack.host
-    whole_below = math.exp(-stack.knobs.scatter / max(1, n_pages)) * 4294967296.0
     host.breaks[v] += 1
+    if stack.vms.small[v] >= stack.vms.granted[v]:
+        return
+    whole_below = math.exp(-stack.knobs.scatter / max(1, n_pages)) * 4294967296.0
     for block in range(first_block, end_block):
         is_large = host.is_small[host.block_start[v] + block] == 0
         if is_large and float(draw_u32(stack.vms.key[v], block, host.breaks[v], PURPOSE_BLOCK)) >= whole_below:

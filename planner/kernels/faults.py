@@ -162,7 +162,8 @@ def _touch(stack, v, tick):
     host_class, content, last_touch, touched_page = pages.host_class, pages.content, pages.last_touch, plan.touched_page
     begin, end = plan.touched_start[v, tick], plan.touched_start[v, tick + 1]
     first, key, write_below = stack.vms.start[v], stack.vms.key[v], stack.knobs.shared_write_below
-    is_ksm, is_sharing, home_content = stack.knobs.sharing.is_ksm, stack.knobs.is_sharing, pages.home_content
+    is_sharing, home_content, checksum = stack.knobs.is_sharing, pages.home_content, stack.sharing.checksum
+    is_ksm = is_sharing and stack.knobs.sharing.is_ksm
     for k in range(begin, end):
         i = first + touched_page[k]
         last_touch[i] = tick
@@ -171,12 +172,16 @@ def _touch(stack, v, tick):
             if stack.swap.down_tick[v] == tick:
                 return
             continue
-        if content[i] != NO_CONTENT:
+        # Nine of ten pages never hold bytes that others hold. NO_CONTENT is -1, all bits set: one look tells.
+        if content[i] & home_content[i] == NO_CONTENT:
+            if is_ksm and checksum[i] == NO_CONTENT:
+                touch_unique(stack, v, i, tick)
+        elif content[i] != NO_CONTENT:
             if int(draw_u32(key, touched_page[k], tick, PURPOSE_WRITE)) < write_below:
                 _write(stack, v, i, tick)
                 if stack.swap.down_tick[v] == tick:
                     return
-        elif is_sharing and (is_ksm or home_content[i] != NO_CONTENT):
+        elif is_sharing:
             touch_unique(stack, v, i, tick)
     stack.vms.tick[v, TICK_TOUCHED] += end - begin
 
@@ -188,10 +193,14 @@ def _back_page(stack, v, i, tick, is_first):
     page_class = pages.host_class[i]
     is_away = page_class == BALLOONED or page_class == EVICTED or page_class == UNTOUCHED
     if is_away and vms.counts[v, BALLOONED] > 0:
-        make_room(stack, v, i, is_first, tick)
-    if free_frames(stack) < stack.knobs.fault_below and not _find_frame(stack, v, tick):
-        return False
-    page_class = pages.host_class[i]
+        make_room(stack, v, i, tick)
+    if free_frames(stack) < stack.knobs.fault_below:
+        if page_class == BALLOONED:
+            page_class = UNTOUCHED if is_first else EVICTED
+            move_page(stack, v, i, page_class)
+        if not _find_frame(stack, v, tick):
+            return False
+        page_class = pages.host_class[i]
     is_guest_held = page_class == BALLOONED or page_class == EVICTED
     if page_class == SWAPPED:
         vms.tick[v, TICK_SWAP_IN] += 1

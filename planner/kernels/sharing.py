@@ -57,7 +57,7 @@ def touch_unique(stack, v, i, tick):
     """Touch page `i` of unique content: the guest may bring its first content back, or write to it. In place.
 
     Page cache is read again from the file, free memory is zeroed again. Of other pages a fixed share is written
-    whenever it is touched, which matters to checksums only.
+    whenever it is touched, which matters to checksums only, and only where the scanner has seen the page since.
     """
     pages, knobs, key = stack.pages, stack.knobs.sharing, stack.vms.key[v]
     offset = i - stack.vms.start[v]
@@ -67,5 +67,6 @@ def touch_unique(stack, v, i, tick):
         pages.content[i] = pages.home_content[i]
         open_group(stack, i)
         return
-    if int(draw_u32(key, offset, 0, PURPOSE_PRIVATE_WRITE)) < knobs.private_write_below:
-        mark_changed(stack, i)
+    is_known = knobs.is_ksm and stack.sharing.checksum[i] == NO_CONTENT
+    if is_known and int(draw_u32(key, offset, 0, PURPOSE_PRIVATE_WRITE)) < knobs.private_write_below:
+        stack.sharing.checksum[i] = CHANGED

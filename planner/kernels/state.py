@@ -207,6 +207,7 @@ class SwapArrays(NamedTuple):
     used: np.ndarray  # int64, shape (n_vms,), room that the pool takes [1/16 page]
     queue: np.ndarray  # int32, pages to take next, coldest first
     queue_state: np.ndarray  # int64, shape (3,): next entry, end, last touch up to which entries hold
+    found: np.ndarray  # int32, any size, scratch of the sort by last touch
     draws: np.ndarray  # int64, shape (n_vms,), draws of random victims so far
     down_tick: np.ndarray  # int64, shape (n_vms,), tick in which the VM was killed last, -1 = never
     backlog: np.ndarray  # float64, shape (1,), writes that the device could not do in their tick and nobody waits for
@@ -317,7 +318,7 @@ class TouchScratch(NamedTuple):
     """State of one VM's touches between ticks, one entry per page of the VM."""
 
     due: np.ndarray  # uint32, touch clock at which the page is touched next
-    rank: np.ndarray  # int32, popularity rank, 0 = hottest
+    stratum: np.ndarray  # uint16, stratum of the popularity rank, 0 = hottest
     draws: np.ndarray  # uint32, any size: draws made at once
 
 

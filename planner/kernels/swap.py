@@ -112,7 +112,7 @@ def page_out_lru(stack, want, tick):
     """
     vms = stack.vms
     goal = free_frames(stack) + want
-    n_taken, is_new = 0, False
+    n_taken, is_new, v = 0, False, 0
     while free_frames(stack) < goal:
         i = next_victim(stack)
         if i < 0:
@@ -120,7 +120,10 @@ def page_out_lru(stack, want, tick):
                 return
             n_taken, is_new = 0, True
             continue
-        v, page_class = vm_of(stack, i), stack.pages.host_class[i]
+        # The queue has pages of a VM in turn.
+        if i < vms.start[v] or i >= vms.start[v + 1]:
+            v = vm_of(stack, i)
+        page_class = stack.pages.host_class[i]
         if page_class == SHARED:
             swap_merged(stack, v, i)
         elif _resident(vms, v) > vms.reservation[v]:

@@ -62,8 +62,8 @@ def draw_touches(demand, ticks, process, scratch, count, out_page, out_start):
     """
     first_tick, end_tick = ticks
     clock, granted = demand.clock, demand.granted
-    due, rank = scratch.due, scratch.rank
-    strata_per_page = N_STRATA / rank.size
+    due, stratum = scratch.due, scratch.stratum
+    strata_per_page = N_STRATA / stratum.size
     if first_tick == 0:
         due[:] = NEVER_DUE
     for tick in range(first_tick, end_tick):
@@ -78,8 +78,8 @@ def draw_touches(demand, ticks, process, scratch, count, out_page, out_start):
         count = _append_due(due, before, now, out_page, count)
         _draw_again(demand.key, tick, now, process, scratch, out_page[out_start[tick] : count])
         for i in range(before, granted[tick]):
-            rank[i] = i
-            mean_gap = process.gap[int((i + 0.5) * strata_per_page)] * process.clock_unit
+            stratum[i] = int((i + 0.5) * strata_per_page)
+            mean_gap = process.gap[stratum[i]] * process.clock_unit
             due[i] = due_after(now, draw_u32(demand.key, i, tick, PURPOSE_DUE), mean_gap, process.exponential)
         _drift(demand.key, tick, now, max(0, granted[tick]), process, scratch)
     out_start[end_tick] = count
@@ -111,8 +111,7 @@ def _append_due(due, granted, now, out_page, count):
 @kernel
 def _draw_again(key, tick, now, process, scratch, touched):
     """Draw when each of the touched pages is touched next."""
-    due, rank, draws = scratch.due, scratch.rank, scratch.draws
-    strata_per_page = N_STRATA / rank.size
+    due, stratum, draws = scratch.due, scratch.stratum, scratch.draws
     # First the draws, then what follows from them: draws in a loop of their own are made several at a time.
     for begin in range(0, touched.size, draws.size):
         n_drawn = min(draws.size, touched.size - begin)
@@ -120,7 +119,7 @@ def _draw_again(key, tick, now, process, scratch, touched):
             draws[n] = draw_u32(key, touched[begin + n], tick, PURPOSE_DUE)
         for n in range(n_drawn):
             i = touched[begin + n]
-            mean_gap = process.gap[int((rank[i] + 0.5) * strata_per_page)] * process.clock_unit
+            mean_gap = process.gap[stratum[i]] * process.clock_unit
             due[i] = due_after(now, draws[n], mean_gap, process.exponential)
 
 
@@ -129,17 +128,16 @@ def _drift(key, tick, now, granted, process, scratch):
     """Swap the ranks of a few random pairs of granted pages: the working set drifts."""
     if granted < 2:
         return
-    due, rank = scratch.due, scratch.rank
+    due, stratum = scratch.due, scratch.stratum
     # A swap re-ranks two pages; the fractional part of the expected number is drawn.
     expected = 0.5 * process.drift_per_tick * granted
     swaps = math.floor(expected)
     if draw_u32(key, 0, tick, PURPOSE_DRIFT_COUNT) < (expected - swaps) * 4294967296.0:
         swaps += 1
-    strata_per_page = N_STRATA / rank.size
     for n in range(swaps):
         a = int(draw_u32(key, n, tick, PURPOSE_DRIFT_A)) % granted
         b = int(draw_u32(key, n, tick, PURPOSE_DRIFT_B)) % granted
-        rank[a], rank[b] = rank[b], rank[a]
+        stratum[a], stratum[b] = stratum[b], stratum[a]
         for i in (a, b):
-            mean_gap = process.gap[int((rank[i] + 0.5) * strata_per_page)] * process.clock_unit
+            mean_gap = process.gap[stratum[i]] * process.clock_unit
             due[i] = due_after(now, draw_u32(key, i, tick, PURPOSE_DUE), mean_gap, process.exponential)

@@ -6,6 +6,8 @@ touched since the queue was built stays. Equally old pages go from a random VM a
 popularity, and going by number would take the hottest of them first.
 """
 
+import numpy as np
+
 from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.draws import PURPOSE_TIE, draw_below
 from planner.kernels.state import PRIVATE, QUEUE_CUTOFF, QUEUE_END, QUEUE_NEXT, SHARED
@@ -42,10 +44,14 @@ def build_queue(stack, tick):
     for v in range(vms.key.size):
         if _is_takeable(vms, v):
             for i in range(vms.start[v], vms.start[v] + vms.granted[v]):
-                if host_class[i] == PRIVATE or (host_class[i] == SHARED and _is_victim(stack, i)):
-                    place[last_touch[i]] += 1
-                    oldest = min(oldest, last_touch[i])
-                    n_found += 1
+                # Without a branch: which pages are there is random, and would be guessed wrong.
+                is_found = np.int64(host_class[i] == PRIVATE)
+                if host_class[i] == SHARED:
+                    is_found = np.int64(_is_victim(stack, i))
+                touch = np.int64(last_touch[i])
+                place[touch] += is_found
+                oldest = min(oldest, touch if is_found else oldest)
+                n_found += is_found
     n_wanted = min(n_found, swap.queue.size)
     _close_queue(swap, oldest, n_wanted)
     if n_wanted > 0:
@@ -76,21 +82,35 @@ def _close_queue(swap, oldest, n_wanted):
 
 @kernel
 def _sort_in(stack, tick):
-    vms, swap = stack.vms, stack.swap
-    host_class, last_touch = stack.pages.host_class, stack.pages.last_touch
-    queue, place, cutoff, end = swap.queue, swap.place, swap.queue_state[QUEUE_CUTOFF], swap.queue_state[QUEUE_END]
+    vms = stack.vms
     n_vms = vms.key.size
     first_vm = draw_below(vms.key[0], 0, tick, PURPOSE_TIE, n_vms)
     for m in range(n_vms):
         v = (first_vm + m) % n_vms
         if not _is_takeable(vms, v):
             continue
-        granted = vms.granted[v]
-        begin = draw_below(vms.key[v], 0, tick, PURPOSE_TIE, granted)
-        for n in range(granted):
-            i = vms.start[v] + (begin + n if begin + n < granted else begin + n - granted)
+        first, granted = vms.start[v], vms.granted[v]
+        begin = first + draw_below(vms.key[v], 0, tick, PURPOSE_TIE, granted)
+        _sort_in_range(stack, begin, first + granted)
+        _sort_in_range(stack, first, begin)
+
+
+@kernel
+def _sort_in_range(stack, first, end):
+    """Put the pages from `first` to before `end` that are cold enough into the queue, in their order."""
+    swap, found = stack.swap, stack.swap.found
+    host_class, last_touch = stack.pages.host_class, stack.pages.last_touch
+    queue, place, cutoff, n_wanted = swap.queue, swap.place, swap.queue_state[QUEUE_CUTOFF], swap.queue_state[QUEUE_END]
+    for begin in range(first, end, found.size):
+        # Every page is written and only cold ones are kept: a branch for each would be guessed wrong.
+        n_found = 0
+        for i in range(begin, min(end, begin + found.size)):
+            found[n_found] = i
+            is_there = np.int64(host_class[i] == PRIVATE) | np.int64(host_class[i] == SHARED)
+            n_found += is_there & np.int64(last_touch[i] <= cutoff)
+        for n in range(n_found):
+            i = np.int64(found[n])
             touch = last_touch[i]
-            is_victim = host_class[i] == PRIVATE or (host_class[i] == SHARED and _is_victim(stack, i))
-            if is_victim and touch <= cutoff and place[touch] < end:
+            if place[touch] < n_wanted and _is_victim(stack, i):
                 queue[place[touch]] = i
                 place[touch] += 1

@@ -17,7 +17,7 @@ MIB = 2**20
 
 def run_kernel(key, clock, granted, n_pages, process, piece=1 << 30):
     """Draw all touches, `piece` ticks at a time; every piece in a buffer that is overwritten by the next."""
-    scratch = TouchScratch(np.zeros(n_pages, np.uint32), np.zeros(n_pages, np.int32), np.zeros(8, np.uint32))
+    scratch = TouchScratch(np.zeros(n_pages, np.uint32), np.zeros(n_pages, np.uint16), np.zeros(8, np.uint32))
     start = np.zeros(clock.size + 1, np.int64)
     page = np.empty(n_pages * clock.size + n_pages, np.int32)
     demand = VmDemand(np.uint32(key), clock, granted)

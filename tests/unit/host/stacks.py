@@ -105,6 +105,7 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
             used=np.zeros(n_vms, np.int64),
             queue=np.zeros(total, np.int32),
             queue_state=np.zeros(3, np.int64),
+            found=np.zeros(8, np.int32),
             draws=np.zeros(n_vms, np.int64),
             down_tick=np.full(n_vms, -2, np.int64),
             backlog=np.zeros(1),
