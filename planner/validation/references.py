@@ -13,6 +13,7 @@ from planner.host.pages import UNIQUE_KEY, FleetPages
 from planner.host.problem import HostHardware, HostProblem, SwapDevice
 from planner.host.touches import VmTouches
 from planner.kernels import timeline
+from planner.kernels.replacement import count_fifo_misses, count_lru_misses
 from planner.streams import make_generator
 from planner.units import PAGE_BYTES
 from planner.workload.fleet import plain_vms
@@ -63,6 +64,19 @@ def measure_miss_ratio(references: References, victims: str) -> float:
     n_judged = references.n_judged // references.per_tick
     swap_in = run.out.timeline[-n_judged:, timeline.SWAP_IN].sum()
     return float(swap_in / (n_judged * references.per_tick))
+
+
+def measure_exact_miss_ratio(references: References, policy: str) -> float:
+    """Replay the same references, as they are and without the stack, under exact "lru" or "fifo": misses per reference.
+
+    Other than in the stack two pages are never equally old.
+    """
+    first_touches = np.arange(references.n_pages, dtype=np.int32)
+    stream = _stream(references, references.n_warm_up + references.n_judged)
+    n_before = first_touches.size + references.n_warm_up
+    count_misses = {"lru": count_lru_misses, "fifo": count_fifo_misses}[policy]
+    pages = np.concatenate((first_touches, stream))
+    return count_misses(pages, references.n_pages, references.n_frames, n_before) / references.n_judged
 
 
 def _experiment(references: References, victims: str, n_ticks: int) -> Experiment:
