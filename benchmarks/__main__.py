@@ -34,6 +34,8 @@ BENCHMARKS = (
     "overcommit_sweep",
     "sweep_efficiency",
     "coordinator",
+    "page_kernel",
+    "page_replacement",
     "growth",
 )
 OUT = Path("reports/benchmarks.json")

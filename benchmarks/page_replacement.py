@@ -2,9 +2,9 @@
 
 python -m benchmarks.page_replacement
 
-The same requests for both, in one process. libcachesim takes them from a file of its own format that it maps into memory,
-as its users do; it reads 24 bytes a request where we read 4, and allocates an object for each miss. Without libcachesim
-only our own figures are measured.
+The same requests for both, in one process. libcachesim takes them from a file of its own format that it maps into
+memory, as its users do; it reads 24 bytes a request where we read 4, and allocates an object for each miss. Without
+libcachesim only our own figures are measured.
 """
 
 import importlib

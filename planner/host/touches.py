@@ -118,10 +118,10 @@ class VmProcess:
         alpha, drift_per_day = law.law.alpha, law.law.drift_per_day
         clock = build_touch_clock(law.demand, law.pages, row, alpha)
         self.n_pages = int(law.pages.n_pages[row])
-        self._demand = VmDemand(law.keys[row], clock.clock, law.pages.granted[row])
+        self.demand = VmDemand(law.keys[row], clock.clock, law.pages.granted[row])
         drift_per_tick = drift_per_day * law.demand.tick_s / _SECONDS_PER_DAY
         self._process = TouchProcess(stratum_gaps(alpha), build_exponential_table(), clock.unit, drift_per_tick)
-        self._scratch = TouchScratch(
+        self.scratch = TouchScratch(
             due=np.empty(self.n_pages, dtype=np.uint32),
             stratum=np.empty(self.n_pages, dtype=np.uint16),
             draws=np.empty(_DRAWS_AT_ONCE, dtype=np.uint32),
@@ -135,7 +135,7 @@ class VmProcess:
         """
         first, end = ticks
         while True:
-            first = draw_touches(self._demand, (first, end), self._process, self._scratch, count, page, start)
+            first = draw_touches(self.demand, (first, end), self._process, self.scratch, count, page, start)
             if first == end:
                 return page
             count = int(start[first])

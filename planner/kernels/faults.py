@@ -193,14 +193,10 @@ def _back_page(stack, v, i, tick, is_first):
     page_class = pages.host_class[i]
     is_away = page_class == BALLOONED or page_class == EVICTED or page_class == UNTOUCHED
     if is_away and vms.counts[v, BALLOONED] > 0:
-        make_room(stack, v, i, tick)
-    if free_frames(stack) < stack.knobs.fault_below:
-        if page_class == BALLOONED:
-            page_class = UNTOUCHED if is_first else EVICTED
-            move_page(stack, v, i, page_class)
-        if not _find_frame(stack, v, tick):
-            return False
-        page_class = pages.host_class[i]
+        make_room(stack, v, i, is_first, tick)
+    if free_frames(stack) < stack.knobs.fault_below and not _find_frame(stack, v, tick):
+        return False
+    page_class = pages.host_class[i]
     is_guest_held = page_class == BALLOONED or page_class == EVICTED
     if page_class == SWAPPED:
         vms.tick[v, TICK_SWAP_IN] += 1

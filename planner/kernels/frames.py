@@ -9,7 +9,7 @@ import numpy as np
 from planner.kernels.compiled import kernel, small_kernel
 from planner.kernels.pool import enter_pool, leave_pool
 from planner.kernels.sharing_frames import join_frame, leave_frame
-from planner.kernels.sharing_groups import keep_open
+from planner.kernels.sharing_groups import open_group
 from planner.kernels.state import (
     COMPRESSED,
     GUEST_FREE,
@@ -56,25 +56,30 @@ def move_page(stack, v, i, new_class):
     """Move page `i` of VM `v` to `new_class`; its content must still be the old one. Changes `stack` in place."""
     pages, totals = stack.pages, stack.host.totals
     old_class = pages.host_class[i]
-    if old_class == SHARED:
+    if old_class == PRIVATE:
+        totals[TOTAL_PRIVATE] -= 1
+    elif old_class == SHARED:
         leave_frame(stack, i)
     elif old_class == COMPRESSED:
         totals[TOTAL_COMPRESSED] -= 1
         leave_pool(stack, v, i)
     elif old_class == SWAPPED:
         totals[TOTAL_SWAPPED] -= 1
-    if new_class == SHARED:
+
+    if new_class == PRIVATE:
+        totals[TOTAL_PRIVATE] += 1
+        open_group(stack, i)
+    elif new_class == SHARED:
         join_frame(stack, i)
     elif new_class == COMPRESSED:
         totals[TOTAL_COMPRESSED] += 1
         enter_pool(stack, v, i)
     elif new_class == SWAPPED:
         totals[TOTAL_SWAPPED] += 1
-    # The other classes follow one another in no order that a branch could be guessed by.
-    totals[TOTAL_PRIVATE] += np.int64(new_class == PRIVATE) - np.int64(old_class == PRIVATE)
-    keep_open(stack, i, new_class == PRIVATE)
-    step = np.int64(IS_HELD[new_class]) - np.int64(IS_HELD[old_class])
-    stack.guests.held[v, EFFECTIVE_CLASS[pages.guest_class[i]]] += step
+
+    if IS_HELD[old_class] != IS_HELD[new_class]:
+        step = 1 if IS_HELD[new_class] else -1
+        stack.guests.held[v, EFFECTIVE_CLASS[pages.guest_class[i]]] += step
     counts = stack.vms.counts
     counts[v, old_class] -= 1
     counts[v, new_class] += 1

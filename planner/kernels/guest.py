@@ -16,7 +16,6 @@ from planner.kernels.draws import PURPOSE_HAND, draw_below
 from planner.kernels.frames import EFFECTIVE_CLASS, IS_HELD, move_page
 from planner.kernels.state import (
     BALLOONED,
-    COMPRESSED,
     EVICTED,
     GUEST_ANON,
     GUEST_CACHE,
@@ -31,8 +30,6 @@ from planner.kernels.state import (
     N_CLASSES,
     N_GUEST_CODES,
     N_HANDS,
-    PRIVATE,
-    SHARED,
     SWAPPED,
     TICK_GUEST_WRITE,
     TICK_SWAP_IN,
@@ -68,21 +65,6 @@ def _build_giving_order() -> np.ndarray:
 
 
 GIVING_ORDER = _build_giving_order()
-
-
-def _build_least_age() -> np.ndarray:
-    """Build the age in ticks from which a lap takes pages, by the place up to which it takes them and by guest code."""
-    least = np.full((NEVER, N_GUEST_CODES), np.iinfo(np.int32).max, dtype=np.int32)
-    for bucket in reversed(range(N_AGE_BUCKETS)):
-        is_taken = GIVING_ORDER[:, PRIVATE, bucket] <= np.arange(NEVER)[:, np.newaxis]
-        least[is_taken] = (1 << bucket) >> 1
-    return least
-
-
-LEAST_AGE = _build_least_age()
-"""Older pages of a kind have earlier places in the order of giving, so that one comparison of ages replaces it."""
-
-_BLOCK = 32
 
 
 @small_kernel
@@ -142,73 +124,24 @@ def next_free(stack, v):
     first, n_pages = vms.start[v], vms.start[v + 1] - vms.start[v]
     if guests.held[v, GUEST_FREE] > 0:
         guest_class = stack.pages.guest_class
-        offset = _find_listed(
-            guest_class[first : first + n_pages], host_class[first : first + n_pages], guests.hand[v, HAND_FREE]
-        )
+        offset = guests.hand[v, HAND_FREE]
+        while EFFECTIVE_CLASS[guest_class[first + offset]] != GUEST_FREE or not IS_HELD[host_class[first + offset]]:
+            offset = offset + 1 if offset + 1 < n_pages else 0
         guests.hand[v, HAND_FREE] = offset
         return first + offset
     if vms.counts[v, UNTOUCHED] + vms.counts[v, EVICTED] > 0:
-        offset = _find_empty(host_class[first : first + n_pages], guests.hand[v, HAND_EMPTY])
+        offset = guests.hand[v, HAND_EMPTY]
+        while host_class[first + offset] != UNTOUCHED and host_class[first + offset] != EVICTED:
+            offset = offset - 1 if offset > 0 else n_pages - 1
         guests.hand[v, HAND_EMPTY] = offset
         return first + offset
     return -1
 
 
 @kernel
-def _find_empty(host_class, offset):
-    """Return the first empty page from `offset` down, and on from the top. There must be one."""
-    while not _is_empty(host_class[offset]):
-        # Nearly all pages that the search passes are in use: a block of fixed length is looked at without a branch.
-        while offset >= _BLOCK and not _is_any_empty(host_class[offset - _BLOCK : offset]):
-            offset -= _BLOCK
-        offset = offset - 1 if offset > 0 else host_class.size - 1
-    return offset
-
-
-@kernel
-def _find_listed(guest_class, host_class, offset):
-    """Return the first page from `offset` up, and on from the bottom, that is on the guest's free list and held."""
-    while not _is_listed(guest_class[offset], host_class[offset]):
-        offset += 1
-        while offset + _BLOCK <= host_class.size and not _is_any_listed(guest_class[offset:], host_class[offset:]):
-            offset += _BLOCK
-        offset = offset if offset < host_class.size else 0
-    return offset
-
-
-@small_kernel
-def _is_listed(guest_class, host_class):
-    is_free = np.uint8(guest_class == GUEST_FREE) | np.uint8(guest_class >= GUEST_ZEROED)
-    is_resident = np.uint8(host_class == PRIVATE) | np.uint8(host_class == SHARED)
-    is_away = np.uint8(host_class == COMPRESSED) | np.uint8(host_class == SWAPPED)
-    return is_free & (is_resident | is_away)
-
-
-@small_kernel
-def _is_any_listed(guest_class, host_class):
-    is_any = np.uint8(0)
-    for k in range(_BLOCK):
-        is_any |= _is_listed(guest_class[k], host_class[k])
-    return is_any != 0
-
-
-@small_kernel
-def _is_empty(host_class):
-    return (host_class == UNTOUCHED) | (host_class == EVICTED)
-
-
-@small_kernel
-def _is_any_empty(host_class):
-    is_any = np.uint8(0)
-    for k in range(_BLOCK):
-        is_any |= np.uint8(host_class[k] == UNTOUCHED) | np.uint8(host_class[k] == EVICTED)
-    return is_any != 0
-
-
-@kernel
 def next_reclaimed(stack, v, want, tick):
     """Return the page that the guest gives up next, or -1 where it has none left to give."""
-    guests, pages = stack.guests, stack.pages
+    guests, pages, buckets = stack.guests, stack.pages, stack.plan.age_bucket
     guest_class, host_class, last_touch = pages.guest_class, pages.host_class, pages.last_touch
     first, in_use = stack.vms.start[v], guests.in_use[v]
     bar, left, offset = guests.bar[v], guests.lap_left[v], guests.hand[v, HAND_RECLAIM]
@@ -217,8 +150,7 @@ def next_reclaimed(stack, v, want, tick):
             i = first + (offset if offset < in_use else 0)
             offset = i - first + 1
             left -= 1
-            is_old = tick - last_touch[i] >= LEAST_AGE[bar, guest_class[i]]
-            if is_old & IS_HELD[host_class[i]]:
+            if GIVING_ORDER[guest_class[i], host_class[i], buckets[tick - last_touch[i]]] <= bar:
                 guests.lap_left[v], guests.hand[v, HAND_RECLAIM] = left, offset
                 return i
         bar = _plan_lap(stack, v, want, tick)
@@ -275,11 +207,11 @@ def give_page(stack, v, i, new_class):
 
 
 @kernel
-def make_room(stack, v, i, tick):
+def make_room(stack, v, i, is_first, tick):
     """Let the guest find memory for page `i`, which is empty or in its balloon: the balloon keeps its size. In place.
 
     From its free memory while that is above its reserve, else it gives up another page. Where it has none left, the
-    balloon gives one back (deflate on out-of-memory). A page in the balloon is left for the caller to take out.
+    balloon gives one back (deflate on out-of-memory).
     """
     is_spare = spare_pages(stack, v) > 0
     if stack.pages.host_class[i] != BALLOONED:
@@ -294,3 +226,4 @@ def make_room(stack, v, i, tick):
         given = next_free(stack, v)
     if given >= 0:
         give_page(stack, v, given, BALLOONED)
+    move_page(stack, v, i, UNTOUCHED if is_first else EVICTED)

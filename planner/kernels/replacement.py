@@ -1,8 +1,8 @@
 """Exact page replacement over one stream of references: least recently used, and first in first out.
 
-What the stack's own choice of victims is held to (`planner validate`), and the fast way to a miss ratio where nothing but
-replacement is asked for. Both take one number a page and no list: where a page was last used, or came in, says by itself
-whether it is still there. All pages have one size; not modelled: reads and writes apart, anything that takes time.
+What the stack's own choice of victims is held to (`planner validate`), and the fast way to a miss ratio where nothing
+but replacement is asked for. Both take one number a page and no list: where a page was last used, or came in, says by
+itself whether it is still there. All pages have one size; not modelled: writes, anything that takes time.
 """
 
 import numpy as np

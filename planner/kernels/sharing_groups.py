@@ -20,12 +20,6 @@ def open_group(stack, i):
     stack.sharing.is_open[i >> GROUP_BITS] = 1
 
 
-@small_kernel
-def keep_open(stack, i, is_private):
-    """Note that page `i` has become private, if it has. In place."""
-    stack.sharing.is_open[i >> GROUP_BITS] |= np.uint8(is_private)
-
-
 @kernel
 def close_groups(stack, first, end):
     """Close the groups of the pages from `first` to before `end` that hold no page to share. In place.

@@ -75,7 +75,7 @@ def draw_touches(demand, ticks, process, scratch, count, out_page, out_start):
             due[:before] = NEVER_DUE
             before = 0
         now = clock[tick]
-        count = _append_due(due, before, now, out_page, count)
+        count = append_due(due, before, now, out_page, count)
         _draw_again(demand.key, tick, now, process, scratch, out_page[out_start[tick] : count])
         for i in range(before, granted[tick]):
             stratum[i] = int((i + 0.5) * strata_per_page)
@@ -87,7 +87,7 @@ def draw_touches(demand, ticks, process, scratch, count, out_page, out_start):
 
 
 @kernel
-def _append_due(due, granted, now, out_page, count):
+def append_due(due, granted, now, out_page, count):
     """Append the pages that are due, ascending. Returns the new length of `out_page`."""
     # Most pages are not due, and hot ones lie together: looking at a block of fixed length is vectorised (0.15 ns a
     # page) and skips most blocks. In the others every page is written and only due ones are kept: a branch for each

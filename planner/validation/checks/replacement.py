@@ -1,4 +1,4 @@
-"""Who is paged out: hit ratios under the independent reference model, of the stack's own choice and of exact policies."""
+"""Who is paged out: hit ratios under the independent reference model, of the stack's choice and of exact policies."""
 
 from collections.abc import Mapping
 from typing import Any
