@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from numba import types, typeof
+from numba import typeof, types
 from numba.core.errors import TypingError
 
 from planner.kernels.bundle import by_reference, pack_bundle
