@@ -16,6 +16,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,11 +105,12 @@ def main() -> int:
 
 def soak(executor: str, hosts: int, rounds: int) -> list[Sample]:
     """Simulate hosts in rounds on one kind of executor; sample every process after each round."""
-    from planner.cli.sweep import open_executor
+    from planner.fleet.local import LocalExecutor
+    from planner.fleet.ray_pool import RayExecutor
 
     samples: list[Sample] = []
     done = 0
-    with open_executor(executor, WORKERS, None) as opened:
+    with nullcontext(LocalExecutor()) if executor == "local" else RayExecutor(WORKERS) as opened:
         for number in range(rounds):
             done += _run_round(opened, number, hosts // rounds)
             samples += [Sample(executor, done, *process) for process in _processes()]
