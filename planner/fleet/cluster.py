@@ -4,7 +4,6 @@ Imported in the driver process only (`planner.fleet.driver`).
 """
 
 import os
-import shutil
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +15,7 @@ from ray.exceptions import AuthenticationError
 
 import planner
 from planner.errors import InputError
+from planner.fleet.driver_process import delete_folder
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 LOG = "driver.log"
@@ -94,7 +94,7 @@ class Cluster:
         for pid in _descendants(os.getpid()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        shutil.rmtree(self._options.folder, ignore_errors=True)
+        delete_folder(Path(self._options.folder))
 
 
 def _start(options: RayOptions) -> None:

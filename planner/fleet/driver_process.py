@@ -62,11 +62,15 @@ class DriverProcess:
             self._process.wait(_CLOSES_WITHIN_S)
         self._process.kill()
         self._process.wait()
-        until_s = time.monotonic() + _DELETED_WITHIN_S
-        while self._folder.exists() and time.monotonic() < until_s:
-            # Ray's processes end with the driver, a moment later, and may write into the folder until then.
-            shutil.rmtree(self._folder, ignore_errors=True)
-            time.sleep(0.01)
+        delete_folder(self._folder)
+
+
+def delete_folder(folder: Path) -> None:
+    """Delete the folder of a Ray that has been ended: its processes end a moment later, and write until then."""
+    until_s = time.monotonic() + _DELETED_WITHIN_S
+    while folder.exists() and time.monotonic() < until_s:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.01)
 
 
 def _environment(address: str | None) -> dict[str, str]:

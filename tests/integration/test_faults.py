@@ -98,8 +98,10 @@ def test_a_worker_that_hangs_is_given_up_and_its_hosts_are_repeated(plan, expect
 
         def stop_one(count):
             if not stopped:
-                stopped.extend(of_name(executor.driver_pid(), "ray::HostWorker")[:1])
-                os.kill(stopped[0], signal.SIGSTOP)
+                # One that has hosts: Ray names a process after the method that it runs.
+                stopped.extend(of_name(executor.driver_pid(), "ray::HostWorker.run_batch")[:1])
+                for pid in stopped:
+                    os.kill(pid, signal.SIGSTOP)
 
         assert outcomes_of(executor, plan, HostsOfAHundredth, stop_one) == expected
     assert lines[0].startswith("a worker was lost (it did not answer for")
