@@ -10,9 +10,6 @@ what start-up and loading compiled kernels cost is stated apart.
 """
 
 import argparse
-import json
-import resource
-import sys
 import time
 from contextlib import contextmanager
 
@@ -24,14 +21,20 @@ from planner.cli.environment import prepare_environment  # noqa: E402
 
 prepare_environment(will_join_cluster=False)
 
+from benchmarks.figures import SIZES, Figure, Measured, print_measured  # noqa: E402
+from benchmarks.machine import peak_gib, time_of_a_draw  # noqa: E402
 from planner.config.spec import PlannerConfig  # noqa: E402
 from planner.host.simulator import HostSim  # noqa: E402
-from planner.results.tables import host_table, vm_table  # noqa: E402
+from planner.results.outcomes import KnownOutcomes  # noqa: E402
+from planner.results.tables import PlanTables  # noqa: E402
 from planner.sweep.expand import expand_scenarios  # noqa: E402
 from planner.sweep.placing import SweepPlanner  # noqa: E402
 from planner.units import GIB  # noqa: E402
 from planner.workload.fleet import Demand, plain_vms  # noqa: E402
 
+QUIET_GOAL, PRESSED_GOAL = 5e6, 1.5e6
+"""VM-ticks per CPU second without overcommit, and with reclaim at work in most hosts."""
+_HOSTS_AND_VMS = {"tiny": (10, 100), "usual": (500, 10_000), "full": (500, 10_000)}
 SIZES_GIB = (4, 8, 16, 32)
 TICK_S = 300.0
 LOWEST, HIGHEST = 0.2, 0.8
@@ -108,7 +111,7 @@ def load_kernels(args, config):
 
 
 def run(args, clock):
-    """Do the whole job; returns the plan and the tables."""
+    """Do the whole job, to the result tables; returns the plan, the tables' rows and the simulation."""
     with clock.part("generate"):
         source = UniformSource(args.vms, args.ticks)
     with clock.part("place"):
@@ -118,46 +121,70 @@ def run(args, clock):
         sim = HostSim(source)
         outcomes = [sim.run(problem) for problem in plan.problems]
     with clock.part("tables"):
-        tables = host_table(plan, outcomes), vm_table(plan, outcomes)
-    with clock.part("quiet"):
-        quiet = sum(sim.is_quiet(problem) for problem in plan.problems)
-    return plan, tables, quiet
+        known = KnownOutcomes()
+        keys = [known.key(plan.source, problem) for problem in plan.problems]
+        for key, outcome in zip(keys, outcomes, strict=True):
+            known.store.add(key, outcome)
+        tables = PlanTables(plan, known.store, known.ask(keys))
+        rows = [sum(piece.num_rows for piece in pieces) for pieces in (tables.host_pieces(), tables.vm_pieces())]
+    return plan, rows, sim
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--hosts", type=int, default=500)
-    parser.add_argument("--vms", type=int, default=10_000)
-    parser.add_argument("--ticks", type=int, default=288)
-    parser.add_argument("--overcommit", type=float, default=1.0)
-    parser.add_argument("--hypervisor", default="esxi-8")
-    parser.add_argument("--tail", default="middle")
-    args = parser.parse_args()
+def replay(args):
+    """Run the job once; returns its JSON-ready figures."""
     clock = Clock()
     clock.parts_s["start_up"] = time.process_time() - STARTED_S
     with clock.part("load_kernels"):
         load_kernels(args, build_config(args))
-    plan, (hosts, vms), quiet = run(args, clock)
-    checked_s = clock.parts_s.pop("quiet")
-    apart = ("start_up", "load_kernels")
-    cpu_s = sum(seconds for name, seconds in clock.parts_s.items() if name not in apart)
-    vm_ticks = vms.num_rows * args.ticks
-    figures = {
-        "hosts": hosts.num_rows,
-        "hosts_quiet": quiet,
-        "vms": vms.num_rows,
+    plan, (n_hosts, n_vms), sim = run(args, clock)
+    cpu_s = sum(seconds for name, seconds in clock.parts_s.items() if name not in ("start_up", "load_kernels"))
+    vm_ticks = n_vms * args.ticks
+    return {
+        "hosts": n_hosts,
+        "hosts_quiet": sum(sim.is_quiet(problem) for problem in plan.problems),
+        "vms": n_vms,
         "vms_unplaced": len(plan.placed[0].unplaced),
         "ticks": args.ticks,
         "overcommit_ratio": args.overcommit,
+        "hypervisor": args.hypervisor,
         "page_scale": plan.placed[0].page_scale,
         "vm_ticks": vm_ticks,
-        "vm_ticks_per_cpu_s": round(vm_ticks / cpu_s),
-        "cpu_s": round(cpu_s, 3),
+        "vm_ticks_per_cpu_s": vm_ticks / cpu_s,
+        "cpu_s": cpu_s,
         "cpu_s_by_part": {name: round(seconds, 3) for name, seconds in clock.parts_s.items()},
-        "cpu_s_to_tell_quiet_hosts": round(checked_s, 3),
-        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_rss_gib": peak_gib(),
     }
-    sys.stdout.write(json.dumps(figures, indent=2) + "\n")
+
+
+def measure(size, args):
+    """Run the job as asked for, or without overcommit and at 1.5; returns `Measured`."""
+    hosts, vms = _HOSTS_AND_VMS[size]
+    args.hosts, args.vms = args.hosts or hosts, args.vms or vms
+    ratios = (1.0, 1.5) if args.overcommit is None else (args.overcommit,)
+    found = [replay(argparse.Namespace(**{**vars(args), "overcommit": ratio})) for ratio in ratios]
+    draw = time_of_a_draw()
+    figures = []
+    for entry in found:
+        goal = QUIET_GOAL if entry["overcommit_ratio"] <= 1.0 else PRESSED_GOAL
+        name = f"VM-ticks, overcommit {entry['overcommit_ratio']:g}"
+        figures.append(Figure(name, entry["vm_ticks_per_cpu_s"], "1/CPU s", None, at_least=goal))
+        ns = 1e9 / entry["vm_ticks_per_cpu_s"]
+        figures.append(Figure(f"one VM-tick, overcommit {entry['overcommit_ratio']:g}", ns, "ns", draw))
+    figures.append(Figure("peak memory", found[-1]["peak_rss_gib"], "GiB"))
+    return Measured(figures, {"runs": found})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", choices=SIZES, default="usual")
+    parser.add_argument("--hosts", type=int)
+    parser.add_argument("--vms", type=int)
+    parser.add_argument("--ticks", type=int, default=288)
+    parser.add_argument("--overcommit", type=float, help="default: first 1.0, then 1.5")
+    parser.add_argument("--hypervisor", default="esxi-8")
+    parser.add_argument("--tail", default="middle")
+    args = parser.parse_args()
+    print_measured(measure(args.size, args))
 
 
 if __name__ == "__main__":

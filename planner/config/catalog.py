@@ -30,6 +30,7 @@ class SwapDeviceSpec(BaseModel):
     is_ram: bool = Field(default=False, description="Compressed RAM of the host itself")
 
 
+@cache
 def load_cpu(name: str) -> CpuSpec:
     """Load a CPU preset.
 

@@ -82,10 +82,20 @@ def affected_vms(run: RunOfHost, most_slowdown_p95: float) -> np.ndarray:
     -------
     bool array, shape (n_vms,)
     """
-    slowed = slowdown_quantiles(run.slowdown_counts, 0.95) > most_slowdown_p95
+    slowed = _slower_than(run.slowdown_counts, 0.95, most_slowdown_p95)
     outages = run.vm_sums[:, account.SUM_KILLED] + run.vm_sums[:, account.SUM_REFUSED]
     marked: np.ndarray = slowed | (outages > 0)
     return marked
+
+
+def _slower_than(counts: np.ndarray, quantile: float, most: float) -> np.ndarray:
+    """Mark the rows of histograms whose quantile of the slowdown is above `most`."""
+    met = np.flatnonzero(counts.any(axis=0))
+    edges = slowdown_edges()
+    if met.size == 0 or (met[-1] < edges.size and 1.0 + edges[met[-1]] < most):
+        return np.zeros(len(counts), dtype=bool)  # No VM-tick is that slow.
+    slower: np.ndarray = slowdown_quantiles(counts, quantile) > most
+    return slower
 
 
 def slowdown_quantiles(counts: np.ndarray, quantile: float) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from planner.errors import InvariantError
 from planner.host.balloons import policy_acts_below
 from planner.host.build import HostVms, build_knobs, build_stays, reserved_pages
+from planner.host.calm import build_calm_table
 from planner.host.problem import HostProblem
 from planner.host.sharing import hash_cost_ns, scan_budget
 from planner.host.swap import build_limits
@@ -50,7 +51,7 @@ def find_quiet(problem: HostProblem, vms: HostVms) -> QuietHost | None:
         return None
     rules = QuietRules(
         frames=knobs.frames,
-        small_fraction=0.0 if knobs.is_large else 1.0,
+        is_small=not knobs.is_large,
         is_scanning=knobs.is_sharing,
         scan_ns=hash_cost_ns(problem),
         metadata=knobs.sharing.table_bytes // problem.page_scale,
@@ -77,7 +78,8 @@ def count_quiet(host: QuietHost, costs: Costs, translation: OverheadTable, out: 
         calm_overhead=np.empty(n_ticks),
         calm_bin=np.empty(n_ticks, dtype=np.uint8),
     )
-    least_free = run_quiet(host.vms, host.rules, costs, translation, scratch, out)
+    calm = build_calm_table(translation, float(host.rules.is_small))
+    least_free = run_quiet(host.vms, host.rules, costs, calm, scratch, out)
     if least_free < 0:
         raise InvariantError(f"a quiet host is {-least_free} frames short")
 

@@ -10,6 +10,7 @@ from planner.config.catalog import load_cpu
 from planner.config.page_tables import FOUR_LEVELS, PageTableSpec
 from planner.errors import InvariantError
 from planner.host.build import HostVms, build_stack
+from planner.host.calm import build_calm_table
 from planner.host.costs import build_costs
 from planner.host.invariants import find_violation
 from planner.host.objective import JudgedVms, objective_columns
@@ -167,7 +168,8 @@ class HostSim:
         pages = DrawnPages(vms.table.images, vms.keys, vms.demand.n_pages, workload, sizes).draw()
         page_bytes = float(problem.page_scale * PAGE_BYTES)
         calm_key = (*_touches_key(problem), problem.host.cpu, problem.host.page_tables)
-        calm = self._store.calm(calm_key, load.vm_idx, vms.demand.active, page_bytes, load.translation)
+        table = build_calm_table(load.translation, 0.0)
+        calm = self._store.calm(calm_key, load.vm_idx, vms.demand.active, page_bytes, table)
         stack = build_stack(problem, vms, pages, untouched_plan(vms.demand, calm))
         return stack, TouchLaw(load.demand, vms.demand, vms.keys, load_law(workload.tail))
 

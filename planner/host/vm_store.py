@@ -5,14 +5,12 @@ for the longest are dropped and made again when needed: memory does not grow wit
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from planner.host.slowdown import slowdown_edges
 from planner.host.touches import CalmTicks, TouchLaw, VmTouches, draw_vm
-from planner.kernels.calm import fill_calm
-from planner.kernels.overhead import OverheadTable
+from planner.kernels.calm import CalmTable, fill_calm
 from planner.workload.fleet import Demand, Presence, always_present
 from planner.workload.kept import Kept
 from planner.workload.source import DemandSource
@@ -27,8 +25,7 @@ Row = TypeVar("Row", bound=tuple[object, ...])
 
 
 class _DemandRow(NamedTuple):
-    active: np.ndarray
-    granted: np.ndarray
+    series: np.ndarray  # float32, shape (2, n_ticks): active and granted
     cpu_busy_vcpus: float
     is_whole: bool
     running_tick: int
@@ -68,10 +65,13 @@ class VmStore:
             if vm_idx.size == 0:
                 return drawn
         rows = self._rows(("demand", replicate), vm_idx, lambda new: self._draw(replicate, vm_idx[new]))
+        series = np.empty((2, len(rows), rows[0].series.shape[1]), dtype=np.float32)
+        for position, row in enumerate(rows):
+            series[:, position] = row.series
         return Demand(
             tick_s=self._tick_s,
-            active_fraction=np.stack([row.active for row in rows]),
-            granted_fraction=np.stack([row.granted for row in rows]),
+            active_fraction=series[0],
+            granted_fraction=series[1],
             cpu_busy_vcpus=np.array([row.cpu_busy_vcpus for row in rows]),
             presence=Presence(
                 np.array([row.is_whole for row in rows]), np.array([row.running_tick for row in rows], dtype=np.int64)
@@ -81,24 +81,23 @@ class VmStore:
     def _draw(self, replicate: int, vm_idx: np.ndarray) -> list[_DemandRow]:
         drawn = self._source.demand(replicate, vm_idx)
         presence = drawn.presence or always_present(vm_idx.size)
-        return [
+        figures = zip(
+            drawn.cpu_busy_vcpus.tolist(), presence.is_whole.tolist(), presence.running_tick.tolist(), strict=True
+        )
+        rows = []
+        for row, of_vm in enumerate(figures):
             # Rows of their own: a view would keep all that was drawn with it.
-            _DemandRow(
-                drawn.active_fraction[row].copy(),
-                drawn.granted_fraction[row].copy(),
-                float(drawn.cpu_busy_vcpus[row]),
-                bool(presence.is_whole[row]),
-                int(presence.running_tick[row]),
-            )
-            for row in range(vm_idx.size)
-        ]
+            series = np.empty((2, drawn.n_ticks), dtype=np.float32)
+            series[0], series[1] = drawn.active_fraction[row], drawn.granted_fraction[row]
+            rows.append(_DemandRow(series, *of_vm))
+        return rows
 
     def touches(self, key: Hashable, vm_idx: np.ndarray, law: TouchLaw) -> list[VmTouches]:
         """Return the touches of some VMs over the horizon; `key` names the law, whose rows are those of `vm_idx`."""
         return self._rows(("touches", key), vm_idx, lambda new: [draw_vm(law, row) for row in new])
 
     def calm(
-        self, key: Hashable, vm_idx: np.ndarray, active_pages: np.ndarray, page_bytes: float, translation: OverheadTable
+        self, key: Hashable, vm_idx: np.ndarray, active_pages: np.ndarray, page_bytes: float, table: CalmTable
     ) -> CalmTicks:
         """Return what calm ticks of some VMs come to; `key` names what that depends on besides the VM.
 
@@ -111,7 +110,7 @@ class VmStore:
 
         def make(row: int) -> _CalmRow:
             calm = _CalmRow(np.empty(active_pages.shape[1]), np.empty(active_pages.shape[1], dtype=np.uint8))
-            fill_calm(active_pages[row], page_bytes, 0.0, translation, slowdown_edges(), calm.overhead, calm.bin)
+            fill_calm(active_pages[row], page_bytes, table, calm.overhead, calm.bin)
             return calm
 
         rows = self._rows(("calm", key), vm_idx, lambda new: [make(row) for row in new])
@@ -122,14 +121,11 @@ class VmStore:
 
     def _rows(self, kind: Hashable, vm_idx: np.ndarray, make: Callable[[Sequence[int]], Sequence[Row]]) -> list[Row]:
         """Return a row per VM; `make` makes those at some positions of `vm_idx`."""
-        found: dict[int, Row] = {}
-        for position, v in enumerate(vm_idx.tolist()):
-            row = self._kept.get((kind, v))
-            if row is not None:
-                found[position] = row  # type: ignore[assignment]
-        new = [position for position in range(vm_idx.size) if position not in found]
+        keys = [(kind, v) for v in vm_idx.tolist()]
+        found: list[Any] = [self._kept.get(key) for key in keys]
+        new = [position for position, row in enumerate(found) if row is None]
         for position, row in zip(new, make(new) if new else (), strict=True):
             found[position] = row
-            n_bytes = sum(part.nbytes for part in row if isinstance(part, np.ndarray))
-            self._kept.put((kind, int(vm_idx[position])), row, n_bytes + _ROW_BYTES)
-        return [found[position] for position in range(vm_idx.size)]
+            n_bytes = sum([part.nbytes for part in row if isinstance(part, np.ndarray)])
+            self._kept.put(keys[position], row, n_bytes + _ROW_BYTES)
+        return found

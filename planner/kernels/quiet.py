@@ -35,7 +35,7 @@ class QuietRules(NamedTuple):
     """What is fixed of a quiet host."""
 
     frames: int
-    small_fraction: float  # 1.0: the host maps all memory small; 0.0: large
+    is_small: bool  # the host maps all memory small, not large
     is_scanning: bool
     scan_ns: int  # CPU time to hash a sampled page [ns]
     metadata: int  # of page sharing, for each 4 KiB page that a sampled page stands for [bytes]
@@ -88,7 +88,7 @@ def measure_taken(granted, overhead, at_end, within):
 
 
 @kernel
-def run_quiet(vms, rules, costs, translation, scratch, out):
+def run_quiet(vms, rules, costs, calm, scratch, out):
     """Count all ticks of a quiet host. Fills `out`; `scratch` holds the sums by tick afterwards.
 
     Returns
@@ -99,10 +99,7 @@ def run_quiet(vms, rules, costs, translation, scratch, out):
     n_vms, n_ticks = vms.granted.shape
     for v in range(n_vms):
         _add_to_ticks(vms, rules, scratch, v)
-        fill_calm(
-            vms.active[v], costs.page_bytes, rules.small_fraction, translation, out.slowdown_edges,
-            scratch.calm_overhead, scratch.calm_bin,
-        )  # fmt: skip
+        fill_calm(vms.active[v], costs.page_bytes, calm, scratch.calm_overhead, scratch.calm_bin)
         _add_to_vm(vms, rules, costs, scratch, out, v)
     least_free = rules.frames
     hashed = 0
@@ -118,7 +115,7 @@ def run_quiet(vms, rules, costs, translation, scratch, out):
         row[timeline.CONSUMED] = granted
         row[timeline.FREE] = free
         row[timeline.PRIVATE] = granted
-        row[timeline.SMALL_MAPPED] = granted if rules.small_fraction > 0.0 else 0
+        row[timeline.SMALL_MAPPED] = granted if rules.is_small else 0
         if rules.is_scanning:
             hashed += scratch.scanned[tick]
             row[timeline.PAGES_SCANNED] = hashed
@@ -159,6 +156,6 @@ def _add_to_vm(vms, rules, costs, scratch, out, v):
             counts[scratch.calm_bin[tick]] += 1
     out.vm_sums[v, SUM_GRANTED] = sum_granted
     out.vm_sums[v, SUM_ON_TICKS] = on_ticks
-    out.vm_sums[v, SUM_SMALL] = sum_granted if rules.small_fraction > 0.0 else 0
+    out.vm_sums[v, SUM_SMALL] = sum_granted if rules.is_small else 0
     out.vm_times[v, TIME_ACTIVE] = sum_active
     out.vm_times[v, TIME_OVERHEAD] = sum_overhead

@@ -46,11 +46,10 @@ class VmTable:
 
     def take(self, vm_idx: np.ndarray) -> "VmTable":
         """Return the rows `vm_idx` (int array), in that order."""
+        rows = vm_idx.tolist()
         picked: dict[str, Any] = {}
-        for field in fields(self):
-            column = getattr(self, field.name)
-            is_tuple = isinstance(column, tuple)
-            picked[field.name] = tuple(column[i] for i in vm_idx) if is_tuple else column[vm_idx]
+        for name, column in vars(self).items():
+            picked[name] = tuple([column[row] for row in rows]) if isinstance(column, tuple) else column[vm_idx]
         return VmTable(**picked)
 
     def joined(self, other: "VmTable") -> "VmTable":
