@@ -28,6 +28,8 @@ from benchmarks.machine import describe_machine  # noqa: E402 (the environment i
 
 BENCHMARKS = (
     "cold_start",
+    "fleet_replay",
+    "host_week",
     "exact_host",
     "translation",
     "placement",
@@ -36,6 +38,7 @@ BENCHMARKS = (
     "coordinator",
     "page_kernel",
     "page_replacement",
+    "large_fleet",
     "growth",
 )
 OUT = Path("reports/benchmarks.json")

@@ -1,7 +1,7 @@
 """Which worker runs what next: a plain state machine without Ray, so that its rules can be tested alone.
 
-A worker keeps to one replicate as long as that has hosts left, because it draws a replicate's demand once and then
-reuses it. A worker that runs dry starts the next replicate, and helps with the one that has most left when all are
+A worker keeps to one replicate as long as that has hosts left, because it keeps what it has drawn of the replicate's
+VMs. A worker that runs dry starts the next replicate, and helps with the one that has most left when all are
 started. Batches are runs of hosts in the order given, cut as they are handed out: as many as take about a second, and
 fewer towards the end, so that all workers finish at about the same time.
 
