@@ -23,11 +23,19 @@ def check_slo_fits_horizon(config: PlannerConfig) -> list[Issue]:
     return issues
 
 
+SMALLEST_SHARE = 1e-7
+"""Showing less takes more host runs than a sweep may have."""
+
+
 def check_slo_can_be_shown(config: PlannerConfig) -> list[Issue]:
-    """Check that the share of hosts is not zero, which no number of replicates can show."""
-    if config.slo.hosts_affected > 0:
+    """Check that the share of hosts is not zero, or next to it, which no number of replicates can show."""
+    share = config.slo.hosts_affected
+    if share >= SMALLEST_SHARE:
         return []
-    message = "0 % cannot be shown: after n host runs without an event the risk may still be 1 - (1 - confidence)^(1/n)"
+    message = (
+        f"{share * 100:g} % cannot be shown: after n host runs without an event the risk may still be "
+        "1 - (1 - confidence)^(1/n)"
+    )
     needed = math.ceil(math.log(1.0 - config.slo.confidence) / math.log(1.0 - 0.01))
     hosts = sum(group.count for group in config.fleet.hosts)
     hint = (

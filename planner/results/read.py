@@ -162,7 +162,10 @@ def _choose(
 def _typed(values: Any, column: Column, path: Path) -> Any:
     """Hold a column to its declared type; what is declared is what everything above counts on."""
     try:
-        return values.cast(ARROW_TYPES[column.dtype])
+        typed = values.cast(ARROW_TYPES[column.dtype])
+        if not pa.types.is_floating(typed.type) or not pc.any(pc.is_inf(typed)).as_py():
+            return typed
+        raise InputError(str(path), f"the column {column.name} holds infinite values", _AGAIN)
     except pa.ArrowException:
         message = f"the column {column.name} holds {values.type} values, not {column.dtype}"
         raise InputError(str(path), message, _AGAIN) from None

@@ -377,6 +377,10 @@ def _read_series(path: Path, names: list[str], info: FleetInfo, n_ticks: int) ->
     values = np.empty((len(names), n_ticks), dtype=np.float32)
     for row, name in enumerate(names):
         values[row] = _float_column(table.column(name), path, name)
+    is_wrong = (values < 0) | (values > MAX_BYTES)
+    if is_wrong.any():
+        name = names[int(np.argmax(is_wrong.any(axis=1)))]
+        raise InputError(str(path), f'the series of VM "{name}" has {values[is_wrong][0]:g}', "import the fleet again")
     return values
 
 

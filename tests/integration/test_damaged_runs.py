@@ -36,6 +36,11 @@ def as_text(table):
     return table.set_column(at, "swapped_bytes_mean", pa.array(["x"] * table.num_rows))
 
 
+def as_infinite(table):
+    at = table.column_names.index("swapped_bytes_mean")
+    return table.set_column(at, "swapped_bytes_mean", pa.array([float("inf")] * table.num_rows))
+
+
 def put_pipe(path):
     path.unlink()
     os.mkfifo(path)
@@ -59,6 +64,10 @@ DAMAGE = {
     "text for numbers": (
         lambda d: edit_table(d / "hosts.parquet", as_text),
         "the column swapped_bytes_mean holds string values, not float64; run the sweep again",
+    ),
+    "infinity": (
+        lambda d: edit_table(d / "hosts.parquet", as_infinite),
+        "the column swapped_bytes_mean holds infinite values",
     ),
     "a column twice": (
         lambda d: edit_table(d / "vms.parquet", lambda t: t.append_column("vm", t.column("vm"))),

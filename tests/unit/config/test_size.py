@@ -88,3 +88,9 @@ def test_pages_of_a_host_are_counted(tmp_path):
     assert MOST_PAGES_OF_HOST < 3000 << 20
     found = refused(tmp_path, text.replace("count: 2000", "count: 3000"))
     assert "1000000 pages for a VM of mean size make 3,145,728,000 on one host; use 341333 or less" in found
+
+
+@pytest.mark.parametrize("share", ["0 %", "1e-300", "0.0000000001 %"])
+def test_a_share_that_no_sweep_can_show(tmp_path, share):
+    text = BASE + f"slo: {{swap_in: 1 MiB/s, hosts_affected: {share}}}\n"
+    assert "cannot be shown: after n host runs" in refused(tmp_path, text)

@@ -119,6 +119,16 @@ def test_sizes_of_a_fleet_directory(tmp_path, name, value):
         read_fleet(folder)
 
 
+@pytest.mark.parametrize("value", [float("inf"), -1.0, 1e30])
+def test_series_of_a_fleet_directory(tmp_path, value):
+    folder = write_small_fleet(tmp_path / "fleet")
+    table = pq.read_table(folder / "granted.parquet")
+    series = pa.array([1.0, value, 2.0], type=pa.float32())
+    pq.write_table(table.set_column(1, "a", series), folder / "granted.parquet")
+    with pytest.raises(InputError, match=r'granted\.parquet: the series of VM "a" has '):
+        read_fleet(folder)
+
+
 def test_two_columns_of_one_name(tmp_path):
     folder = write_small_fleet(tmp_path / "fleet")
     table = pq.read_table(folder / "active.parquet")
