@@ -5,7 +5,7 @@
     .NAME.unfinished/part-000001.arrow    outcomes of host problems; see `planner.results.part`
 
 An earlier complete run at the target stays as it is until the new one is. docs/long-runs.md is for users,
-docs/decisions/0011 says why it is built like this.
+docs/decisions/0014 says why it is built like this.
 """
 
 import fcntl

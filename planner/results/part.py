@@ -1,4 +1,4 @@
-"""A part file of a journal: many outcomes as one Arrow record batch behind a checksum. docs/decisions/0011 says why.
+"""A part file of a journal: many outcomes as one Arrow record batch behind a checksum. docs/decisions/0014 says why.
 
     16 bytes   "planner-part 1", padded
     32 bytes   BLAKE2b-256 of all that follows the head
