@@ -21,7 +21,12 @@ def test_every_kind_has_a_share():
     assert sorted(KINDS) == sorted(SHARES)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def marked(kind):
+    """Targets run checks whose kernels may first have to be compiled: too long for the watchdog of a cold start."""
+    return pytest.param(kind, marks=pytest.mark.slow) if kind == "targets" else kind
+
+
+@pytest.mark.parametrize("kind", [marked(kind) for kind in KINDS])
 def test_no_mutant_is_ill_treated(kind, made, tmp_path):
     findings, codes = [], set()
     for number in range(CASES * SHARES[kind] // sum(SHARES.values())):
