@@ -172,8 +172,8 @@ def test_nothing_is_left_behind_when_the_parent_is_killed(short_folder, here):
         assert list(short_folder.iterdir())
         family = [driver, *descendants(driver)]
         parent.kill()
-    wait_until(lambda: not any(name_of(pid) for pid in family), 20)
-    assert not list(short_folder.iterdir())
+    wait_until(lambda: not any(name_of(pid) for pid in family), 60)
+    wait_until(lambda: not list(short_folder.iterdir()), 30)
 
 
 def wait_until(is_so, within_s):
