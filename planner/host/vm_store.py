@@ -15,7 +15,7 @@ from planner.workload.fleet import Demand, Presence, always_present
 from planner.workload.kept import Kept
 from planner.workload.source import DemandSource
 
-KEPT_BYTES = 1 << 30
+KEPT_BYTES = 1 << 29
 """Rows kept in memory by one process, in all. A VM takes about 65 bytes a tick: 250 KB over two weeks of 5 minutes."""
 
 _ROW_BYTES = 1 << 9
