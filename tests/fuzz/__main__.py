@@ -66,6 +66,7 @@ def _options() -> argparse.Namespace:
 
 def _child(options: argparse.Namespace) -> int:
     from tests.fuzz.corpus import make_corpus
+    from tests.fuzz.judge import keep_what_never_changes
     from tests.fuzz.run import run_number
 
     first, last, stop_s = options.child.split(":")
@@ -77,6 +78,7 @@ def _child(options: argparse.Namespace) -> int:
         except RuntimeError as error:
             sys.stderr.write(str(error))
             return NOT_BEGUN
+        keep_what_never_changes()
         _bound_memory()
         warnings.simplefilter("always")  # not only the first of its kind
         for number in range(int(first), int(last)):
