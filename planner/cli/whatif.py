@@ -85,13 +85,14 @@ def whatif_command(job: WhatifJob) -> int:
     written = {item.name or "": item.model_dump(mode="json", exclude_none=True) for item in changes}
     identity = identify_run("whatif", config, source.vms, job.config_path.parent, written)
     with Interrupts() as interrupts, journaled(open_journal(job.target(), identity, job.is_resumed, note)) as journal:
-        with naming_source(str(job.config_path)):
-            planner = WhatifPlanner(config, source)
-        cases = _make_cases(planner, config, changes, job)
-        plans = _plans(planner.base, cases, planner.source)
-        note(_describe(planner.base, cases, plans))
-        warm_up(HostSim, plans[0])
         with open_executor(job.executor, job.workers, job.ray_address, interrupts) as executor:
+            # Ray starts while VMs are placed.
+            with naming_source(str(job.config_path)):
+                planner = WhatifPlanner(config, source)
+            cases = _make_cases(planner, config, changes, job)
+            plans = _plans(planner.base, cases, planner.source)
+            note(_describe(planner.base, cases, plans))
+            warm_up(HostSim, plans[0])
             stages = _simulate(plans, executor, journal)
         failures = [entry for stage in stages for entry, _ in failed_runs(stage)]
         found = _summarize(job, config, cases, stages, failures)

@@ -19,6 +19,7 @@ from planner.workload.source import DemandSource
 
 _LOOKS_EVERY_S = 0.2
 _SILENT_FOR_S = 300.0
+_HEARD_OUT_S = 10.0
 _MOST_LOSSES = 3
 """Times that Ray may be lost without a host done in between, before the sweep ends."""
 _BACK_WITHIN_S = 60.0
@@ -147,7 +148,7 @@ class RayExecutor:
 
     def _hear_out(self, driver: DriverProcess, work: "_Work") -> None:
         with suppress(EOFError, OSError):
-            while True:
+            while driver.channel.has_message(_HEARD_OUT_S):
                 self._take(driver.channel.receive(), work)
 
     def _take(self, message: Any, work: "_Work") -> bool:

@@ -67,7 +67,6 @@ def build_stack(problem: HostProblem, vms: HostVms, pages: FleetPages, plan: sta
             is_small=np.full(blocks.sum(), 0 if knobs.is_large else 1, dtype=np.uint8),
             block_start=np.concatenate(([0], np.cumsum(blocks))).astype(np.int64),
             breaks=np.zeros(n_pages.size, dtype=np.int64),
-            victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, dtype=np.int64),
         ),
         swap=build_swap(problem, pages.compressed_units, vms.demand.granted.shape, tick_s, queued_pages),
         knobs=knobs,

@@ -33,7 +33,8 @@ class _Part(JITCodeLibrary):
     def _get_module_for_linking(self) -> Any:
         """Return code that is whole by itself, for functions that numba compiles in its own way."""
         module = self.get_own_module().clone()
-        _link_parts(module, self._linking_libraries)
+        for library in _link_parts(module, self._linking_libraries):
+            module.link_in(library._get_module_for_linking(), preserve=True)
         return module
 
 

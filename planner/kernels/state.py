@@ -171,7 +171,6 @@ class HostArrays(NamedTuple):
     is_small: np.ndarray  # uint8, per block: mapped with 4 KiB pages
     block_start: np.ndarray  # int64, shape (n_vms + 1,), first block of each VM
     breaks: np.ndarray  # int64, shape (n_vms,), how often the rest of a sampled page broke blocks, for the draws
-    victim_counts: np.ndarray  # int64, shape (N_GUEST_CLASSES * N_AGE_BUCKETS,), scratch of the victim searches
 
 
 @by_reference

@@ -94,7 +94,6 @@ def build_small_stack(frames, n_pages=(10, 10), min_free=100, idle_memory_tax=0.
             is_small=np.ones(total, np.uint8),
             block_start=start.copy(),
             breaks=np.zeros(n_vms, dtype=np.int64),
-            victim_counts=np.zeros(state.N_GUEST_CLASSES * state.N_AGE_BUCKETS, np.int64),
         ),
         swap=state.SwapArrays(
             slot_units=np.full(total, state.UNITS_PER_PAGE, np.uint8),
