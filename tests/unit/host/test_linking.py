@@ -1,4 +1,4 @@
-"""Kernels are compiled as parts of those that call them; functions that numba compiles in its own way may call them too."""
+"""Kernels are compiled as parts of their callers; functions that numba compiles in its own way call them, too."""
 
 import numba
 
