@@ -5,6 +5,7 @@ import pytest
 from numba import njit
 
 from planner.kernels.compiled import kernel, small_kernel
+from planner.kernels.device import response_s
 
 
 @small_kernel
@@ -60,3 +61,11 @@ def test_functions_compiled_by_numba_itself_can_call_kernels():
         return outermost(values, 2)
 
     assert call(np.array([8, 6])) == 7
+
+
+def test_a_function_of_numba_calls_a_kernel_that_needs_code_of_numba_itself():
+    @njit
+    def twice(customers):
+        return 2.0 * response_s(customers, 0.001, 0.0001, 20_000.0)
+
+    assert twice(3.0) == 2.0 * response_s(3.0, 0.001, 0.0001, 20_000.0)
