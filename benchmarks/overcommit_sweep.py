@@ -23,7 +23,8 @@ import yaml
 from benchmarks.figures import SIZES, Figure, Measured, print_measured
 from planner.cli.main import main as planner_main
 from planner.units import GIB
-from planner.workload.fleet_files import FleetFiles, FleetInfo, VmRecord, write_fleet
+from planner.workload.fleet_files import write_fleet
+from planner.workload.fleet_records import FleetFiles, FleetInfo, VmRecord
 
 SIZES_GIB = (4, 8, 16, 32)
 DAY_TICKS, TICK_S = 288, 300

@@ -13,7 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from planner.inventory.progress import Progress
-    from planner.workload.fleet_files import FleetFiles
+    from planner.workload.fleet_records import FleetFiles
 
 _LINE_EVERY_S = 10.0
 

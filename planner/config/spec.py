@@ -114,6 +114,10 @@ class ImportedVms(Spec):
     """VMs and their demand from a fleet directory written by `planner import`."""
 
     fleet: str = Field(description="Fleet directory, absolute or relative to the config file")
+    cluster: str | None = Field(default=None, description="Only the VMs of this cluster; omitted: all")
+    powered_off: bool = Field(
+        default=False, description="Whether VMs that were off when the inventory was taken run, too"
+    )
 
 
 def _vms_kind(value: Any) -> str | None:

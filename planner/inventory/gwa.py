@@ -14,7 +14,7 @@ from planner.inventory.grid import check_grid, fill_rows, infer_tick_s, snap_to_
 from planner.inventory.gwa_files import GwaFolder, Samples
 from planner.inventory.progress import Progress, no_progress
 from planner.inventory.sizes import SizeGuess, infer_size, size_from_percent
-from planner.workload.fleet_files import FleetFiles, FleetInfo, VmRecord
+from planner.workload.fleet_records import FleetFiles, FleetInfo, VmRecord
 
 ACKNOWLEDGEMENT = (
     "Traces from the Grid Workloads Archive, TU Delft. GWA-T-12: Bitbrains IT Services Inc.; cite S. Shen, "

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planner.workload.fleet_files import FleetFiles
+from planner.workload.fleet_records import FleetFiles
 
 
 class FleetSummary(NamedTuple):

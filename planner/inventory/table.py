@@ -14,7 +14,7 @@ from planner.inventory.series_units import UnitChoice, infer_unit, parse_unit, t
 from planner.inventory.table_files import Block, TableFiles, find_span, lay_out, read_block
 from planner.inventory.vm_tables import TableVm, read_vms
 from planner.units import MAX_BYTES
-from planner.workload.fleet_files import FleetFiles, FleetInfo
+from planner.workload.fleet_records import FleetFiles, FleetInfo
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from planner.errors import InputError
 from planner.inventory.series_units import MEMORY_UNITS, unit_of_name
 from planner.inventory.table_files import NAME_NAMES, find_column, read_any
 from planner.units import MAX_BYTES
-from planner.workload.fleet_files import VmRecord
+from planner.workload.fleet_records import VmRecord
 
 _TEXT = {
     "group": ("group", "tenant", "tenant_group"),

@@ -33,7 +33,14 @@ def build_source(config: PlannerConfig, base_dir: Path) -> DemandSource:
     if isinstance(vms, GeneratedVms):
         return GeneratedSource(vms.generate, vms.count, horizon_s, tick_s, config.seed)
     if isinstance(vms, ImportedVms):
-        from planner.workload.imported import ImportedSource  # loads pyarrow, which the other sources do without
+        # They load pyarrow, which the other sources do without.
+        from planner.workload.fleet_files import read_fleet
+        from planner.workload.imported import ImportedSource
+        from planner.workload.readings import ReadingsSource
 
-        return ImportedSource(base_dir / vms.fleet, horizon_s, tick_s, config.seed)
+        place = base_dir / vms.fleet
+        fleet = read_fleet(place).chosen(vms.cluster, vms.powered_off, str(place))
+        if fleet.info.readings:
+            return ReadingsSource(fleet, horizon_s, tick_s, config.seed)
+        return ImportedSource(fleet, str(place), horizon_s, tick_s, config.seed)
     return ListedSource(vms, horizon_s, tick_s, config.seed)

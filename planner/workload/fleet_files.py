@@ -2,6 +2,7 @@
 
     fleet.json       format version, source, acknowledgement, tick, first time, counts, assumptions, warnings
     vms.parquet      a row per VM; null = unknown
+    (an inventory without series has no more than these two, and fleet.json says of how many readings)
     active.parquet   a row per tick, `time_utc` and a float32 column per VM [bytes]; null = off or not recorded
     granted.parquet  the same
     cpu.parquet      optional, the same [busy vCPUs]
@@ -13,7 +14,8 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,8 @@ from planner.errors import InputError
 from planner.input_files import read_json
 from planner.parquet_files import read_parquet
 from planner.targets import check_writable, resolve_target
-from planner.units import MAX_BYTES, MIB
-from planner.workload.fleet import NORMAL_SHARES_PER_MIB, VmTable
+from planner.units import MAX_BYTES
+from planner.workload.fleet_records import FleetFiles, FleetInfo, VmRecord
 
 FORMAT_VERSION = 1
 DAY_S = 86_400
@@ -35,9 +37,6 @@ LAST_TIME_S = 253_402_300_799
 TIME_COLUMN = "time_utc"
 MAX_VCPUS = 65_536
 MAX_SHARES = 10**12
-UNKNOWN_VCPUS = 2
-"""vCPUs assumed where the source does not say; the same as the default of a VM written in a config."""
-
 _VM_SCHEMA = pa.schema(
     [
         pa.field("name", pa.string()),
@@ -51,99 +50,29 @@ _VM_SCHEMA = pa.schema(
         pa.field("reservation_bytes", pa.int64()),
         pa.field("limit_bytes", pa.int64()),
         pa.field("has_balloon_driver", pa.bool_()),
+        pa.field("uuid", pa.string()),
+        pa.field("cluster", pa.string()),
+        pa.field("is_on", pa.bool_()),
+        pa.field("consumed_bytes", pa.int64()),
+        pa.field("active_bytes", pa.int64()),
+        pa.field("ballooned_bytes", pa.int64()),
+        pa.field("swapped_bytes", pa.int64()),
     ]
 )
+_SINCE_READINGS = ("uuid", "cluster", "is_on", "consumed_bytes", "active_bytes", "ballooned_bytes", "swapped_bytes")
+"""Columns that directories written earlier lack; null in them."""
 _SERIES = {
     "active": ("bytes", "Memory touched within the tick, as the hypervisor estimates it"),
     "granted": ("bytes", "Guest memory backed by the host"),
     "cpu": ("vCPUs", "Busy vCPUs, mean over the tick"),
 }
-_INFO_RANGES = {"tick_s": (1, DAY_S), "first_time_s": (-LAST_TIME_S, LAST_TIME_S), "ticks": (1, 10**9)}
+_INFO_RANGES = {
+    "tick_s": (1, DAY_S),
+    "first_time_s": (-LAST_TIME_S, LAST_TIME_S),
+    "ticks": (0, 10**9),
+    "readings": (0, 10**6),
+}
 _NOT_A_FLEET = "expected a fleet directory as written by `planner import`"
-
-
-@dataclass(frozen=True)
-class VmRecord:
-    """One VM of an imported fleet; None is unknown.
-
-    Attributes
-    ----------
-    configured_from : str
-        Where the configured memory comes from, e.g. "table", "quantum", "granted".
-    """
-
-    name: str
-    configured_bytes: int
-    configured_from: str
-    vcpus: int | None = None
-    group: str | None = None
-    image: str | None = None
-    host: str | None = None
-    shares: int | None = None
-    reservation_bytes: int | None = None
-    limit_bytes: int | None = None
-    has_balloon_driver: bool | None = None
-
-
-@dataclass(frozen=True)
-class FleetInfo:
-    """What `fleet.json` says beside the counts.
-
-    Attributes
-    ----------
-    source : str
-        Kind and name of what was imported.
-    acknowledgement : str
-        Text that the source asks users to print; empty where it asks for none.
-    tick_s, first_time_s : int
-        Length of a tick; start of the first tick since 1970, UTC. [s]
-    assumptions, warnings : tuple of str
-        What the importer took for granted, and what looked wrong.
-    """
-
-    source: str
-    acknowledgement: str
-    tick_s: int
-    first_time_s: int
-    assumptions: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class FleetFiles:
-    """An imported fleet in memory. Series have shape (n_vms, n_ticks), float32, NaN = off or not recorded.
-
-    Attributes
-    ----------
-    active_bytes, granted_bytes : float32 array
-        As in the source, not cleaned. [bytes]
-    cpu_busy_vcpus : float32 array or None
-        Busy vCPUs; None where the source has no CPU series.
-    """
-
-    info: FleetInfo
-    vms: tuple[VmRecord, ...]
-    active_bytes: np.ndarray
-    granted_bytes: np.ndarray
-    cpu_busy_vcpus: np.ndarray | None = None
-
-    def vm_table(self) -> VmTable:
-        """Build the VM table; unknown values get the defaults of a VM written in a config."""
-        vms = self.vms
-        configured = [vm.configured_bytes for vm in vms]
-        shares = [_known(vm.shares, vm.configured_bytes // MIB * NORMAL_SHARES_PER_MIB) for vm in vms]
-        return VmTable(
-            names=tuple(vm.name for vm in vms),
-            configured_bytes=np.array(configured, dtype=np.int64),
-            vcpus=np.array([_known(vm.vcpus, UNKNOWN_VCPUS) for vm in vms], dtype=np.int64),
-            groups=tuple(vm.group for vm in vms),
-            images=tuple(vm.image for vm in vms),
-            hosts=tuple(vm.host for vm in vms),
-            shares=np.array(shares, dtype=np.int64),
-            reservation_bytes=np.array([_known(vm.reservation_bytes, 0) for vm in vms], dtype=np.int64),
-            limit_bytes=np.array([_known(vm.limit_bytes, vm.configured_bytes) for vm in vms], dtype=np.int64),
-            has_balloon_driver=np.array([_known(vm.has_balloon_driver, True) for vm in vms], dtype=np.bool_),
-        )
 
 
 def check_target(directory: Path, force: bool) -> None:
@@ -164,8 +93,10 @@ def check_target(directory: Path, force: bool) -> None:
     check_writable(directory)
 
 
-def write_fleet(directory: Path, fleet: FleetFiles, force: bool = False) -> None:
-    """Write a fleet directory, whole or not at all.
+def write_fleet(
+    directory: Path, fleet: FleetFiles, force: bool = False, texts: Mapping[str, str] | None = None
+) -> None:
+    """Write a fleet directory, whole or not at all; `texts` are further files, by name.
 
     Everything is written to a temporary sibling, which is then renamed.
 
@@ -185,6 +116,8 @@ def write_fleet(directory: Path, fleet: FleetFiles, force: bool = False) -> None
         raise InputError(str(directory), f"cannot be written: {error.strerror}", "choose another --out") from error
     try:
         _write_files(temporary / "new", fleet)
+        for name, text in (texts or {}).items():
+            (temporary / "new" / name).write_text(text, encoding="utf-8")
         if target.exists():
             target.rename(temporary / "old")
         (temporary / "new").rename(target)
@@ -205,6 +138,9 @@ def read_fleet(directory: Path) -> FleetFiles:
     info, n_ticks = _read_info(directory)
     vms = _read_vms(directory / "vms.parquet")
     names = [vm.name for vm in vms]
+    if n_ticks == 0:
+        nothing = np.empty((len(vms), 0), dtype=np.float32)
+        return FleetFiles(info, vms, nothing, nothing)
     series = {}
     for kind in _SERIES:
         path = directory / f"{kind}.parquet"
@@ -221,16 +157,12 @@ def _read_table(path: Path) -> Any:
     return read_parquet(path, "copy or import it again", uses_map=True)
 
 
-def _known(value: Any, default: Any) -> Any:
-    return default if value is None else value
-
-
 def _write_files(directory: Path, fleet: FleetFiles) -> None:
     directory.mkdir()
     records = [asdict(vm) for vm in fleet.vms]
     pq.write_table(pa.Table.from_pylist(records, schema=_VM_SCHEMA), directory / "vms.parquet")
     names = [vm.name for vm in fleet.vms]
-    for kind, values in _series_of(fleet).items():
+    for kind, values in _series_of(fleet).items() if fleet.active_bytes.shape[1] else ():
         _write_series(directory / f"{kind}.parquet", kind, names, values, fleet.info)
     about = {
         "format_version": FORMAT_VERSION,
@@ -282,7 +214,10 @@ def _read_info(directory: Path) -> tuple[FleetInfo, int]:
         hint = f"this planner reads version {FORMAT_VERSION}; import the fleet again"
         raise InputError(str(path), f"has format version {version}", hint)
     try:
-        known = {field.name: about[field.name] for field in fields(FleetInfo)}
+        known = {
+            field.name: about[field.name] if field.default is MISSING else about.get(field.name, field.default)
+            for field in fields(FleetInfo)
+        }
         n_ticks = about["ticks"]
     except KeyError as error:
         raise InputError(str(path), f"lacks {error}", "import the fleet again") from error
@@ -290,6 +225,8 @@ def _read_info(directory: Path) -> tuple[FleetInfo, int]:
     if garbled:
         raise InputError(str(path), f"garbles {', '.join(garbled)}", "import the fleet again")
     known |= {name: tuple(known[name]) for name in ("assumptions", "warnings")}
+    if (n_ticks == 0) != (known["readings"] > 0):
+        raise InputError(str(path), "has neither ticks nor readings, or both", "import the fleet again")
     return FleetInfo(**known), n_ticks
 
 
@@ -299,13 +236,16 @@ def _fits(name: str, value: Any) -> bool:
         low, high = _INFO_RANGES[name]
         return type(value) is int and low <= value <= high
     if name in ("assumptions", "warnings"):
-        return isinstance(value, list) and all(isinstance(text, str) for text in value)
+        return isinstance(value, list | tuple) and all(isinstance(text, str) for text in value)
     return isinstance(value, str)
 
 
 def _read_vms(path: Path) -> tuple[VmRecord, ...]:
     table = _read_table(path)
     missing = [field.name for field in _VM_SCHEMA if field.name not in table.column_names]
+    for name in set(missing) & set(_SINCE_READINGS):
+        table = table.append_column(name, pa.nulls(table.num_rows, _VM_SCHEMA.field(name).type))
+        missing.remove(name)
     if missing:
         raise InputError(str(path), f"lacks the columns {', '.join(missing)}", "import the fleet again")
     try:
@@ -339,7 +279,8 @@ def _check_numbers(vm: VmRecord, place: str) -> None:
         raise InputError(place, message, "expected a positive number of bytes, at most 1 EiB")
     if vm.vcpus is not None and not 1 <= vm.vcpus <= MAX_VCPUS:
         raise InputError(place, f'VM "{vm.name}" has {vm.vcpus} vCPUs', f"expected 1 or more, at most {MAX_VCPUS}")
-    rest = {"shares": MAX_SHARES, "reservation_bytes": MAX_BYTES, "limit_bytes": MAX_BYTES}
+    readings = dict.fromkeys(("consumed_bytes", "active_bytes", "ballooned_bytes", "swapped_bytes"), MAX_BYTES)
+    rest = {"shares": MAX_SHARES, "reservation_bytes": MAX_BYTES, "limit_bytes": MAX_BYTES} | readings
     for key, most in rest.items():
         value = getattr(vm, key)
         if value is not None and not 0 <= value <= most:
@@ -350,9 +291,14 @@ def _check_numbers(vm: VmRecord, place: str) -> None:
 def _check_shapes(fleet: FleetFiles, place: Path) -> None:
     shape = (len(fleet.vms), fleet.active_bytes.shape[1])
     for kind, values in _series_of(fleet).items():
-        if values.shape != shape or shape[1] == 0:
+        if values.shape != shape or (shape[1] == 0) != (fleet.info.readings > 0):
+            hint = "expected a row per VM and a column per tick; no ticks where there are readings, and only there"
             message = f"{kind} has shape {values.shape} for {shape[0]} VMs and {shape[1]} ticks"
-            raise InputError(str(place), message, "expected a row per VM and a column per tick, at least one")
+            raise InputError(
+                str(place),
+                message,
+                "expected a row per VM and a column per tick, at least one unless there are readings",
+            )
 
 
 def _read_series(path: Path, names: list[str], info: FleetInfo, n_ticks: int) -> np.ndarray:

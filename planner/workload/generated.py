@@ -24,8 +24,8 @@ LEAST_ACTIVE_FRACTION = 1e-5
 
 
 @dataclass(frozen=True)
-class _Dealt:
-    """One VM as dealt: its profile and where it stands within it."""
+class DealtVm:
+    """One VM as dealt: its profile and where it stands within it. Fractions are of configured memory."""
 
     profile: Profile
     deck: int
@@ -61,15 +61,15 @@ class GeneratedSource(DrawnSource):
 
     def __init__(self, name: str, count: int, horizon_s: float, tick_s: float, seed: int) -> None:
         generator = load_generator(name)
-        dealt = _deal(generator, count, seed)
+        dealt = deal_vms(generator, count, seed)
         vms = _build_table(dealt)
         models = _build_models(dealt, vms, generator)
         super().__init__(vms, models, generator.restarts, make_window(seed, horizon_s, tick_s))
 
 
-def _deal(generator: FittedGenerator, count: int, seed: int) -> list[_Dealt]:
+def deal_vms(generator: FittedGenerator, count: int, seed: int) -> list[DealtVm]:
     """Deal VMs, deck after deck; the groups of one tenant come one after the other."""
-    dealt: list[_Dealt] = []
+    dealt: list[DealtVm] = []
     deck = 0
     while len(dealt) < count:
         draws = make_generator(seed, "inventory", 0, f"deck/{deck}")
@@ -80,10 +80,10 @@ def _deal(generator: FittedGenerator, count: int, seed: int) -> list[_Dealt]:
     return dealt[:count]
 
 
-def _deal_deck(generator: FittedGenerator, deck: int, draws: np.random.Generator) -> list[list[_Dealt]]:
+def _deal_deck(generator: FittedGenerator, deck: int, draws: np.random.Generator) -> list[list[DealtVm]]:
     """Draw the VMs of one deck as units that stay together: single VMs, and all groups of a tenant."""
-    singles: list[list[_Dealt]] = []
-    tenants: dict[str, list[_Dealt]] = {}
+    singles: list[list[DealtVm]] = []
+    tenants: dict[str, list[DealtVm]] = {}
     for profile in generator.profiles:
         vms = _deal_profile(profile, generator, deck, draws)
         if profile.tenant is None:
@@ -93,7 +93,7 @@ def _deal_deck(generator: FittedGenerator, deck: int, draws: np.random.Generator
     return singles + list(tenants.values())
 
 
-def _deal_profile(profile: Profile, generator: FittedGenerator, deck: int, draws: np.random.Generator) -> list[_Dealt]:
+def _deal_profile(profile: Profile, generator: FittedGenerator, deck: int, draws: np.random.Generator) -> list[DealtVm]:
     """Draw the VMs of one profile: sizes as counted, the rest spread evenly over its distributions."""
     sizes = [(mib, vcpus) for mib, vcpus, size_count in profile.sizes for _ in range(size_count)]
     order = draws.permutation(len(sizes))
@@ -105,7 +105,7 @@ def _deal_profile(profile: Profile, generator: FittedGenerator, deck: int, draws
     )  # fmt: skip
     images = draws.integers(COMMON_IMAGES, size=profile.vms)
     return [
-        _Dealt(
+        DealtVm(
             profile=profile,
             deck=deck,
             configured_mib=sizes[order[row]][0],
@@ -121,7 +121,7 @@ def _deal_profile(profile: Profile, generator: FittedGenerator, deck: int, draws
     ]
 
 
-def _build_table(dealt: list[_Dealt]) -> VmTable:
+def _build_table(dealt: list[DealtVm]) -> VmTable:
     configured_bytes = np.array([vm.configured_mib for vm in dealt], dtype=np.int64) * MIB
     return VmTable(
         names=tuple(f"vm-{number:04d}" for number in range(1, len(dealt) + 1)),
@@ -137,7 +137,7 @@ def _build_table(dealt: list[_Dealt]) -> VmTable:
     )
 
 
-def _build_models(dealt: list[_Dealt], vms: VmTable, generator: FittedGenerator) -> VmModels:
+def _build_models(dealt: list[DealtVm], vms: VmTable, generator: FittedGenerator) -> VmModels:
     granted = np.clip([vm.granted_fraction for vm in dealt], 0.001, 1.0)
     mean = np.clip([vm.mean_fraction for vm in dealt], LEAST_ACTIVE_FRACTION, 0.9 * granted)
     peak = np.clip([vm.peak_fraction for vm in dealt], 1.05 * mean, granted)

@@ -9,15 +9,13 @@ touched, and keep it. Not done: splicing over times when most of the fleet was n
 Zeros of the active counter stay zeros: they come from idle VMs and mean "less than the counter resolves", not "off".
 """
 
-from pathlib import Path
-
 import numpy as np
 
 from planner.errors import InputError
 from planner.streams import make_generator
 from planner.units import format_seconds
 from planner.workload.fleet import Demand
-from planner.workload.fleet_files import FleetFiles, read_fleet
+from planner.workload.fleet_records import FleetFiles
 
 ALWAYS_BRIDGED_TICKS = 3
 """Gaps of VMs no longer than this are lost samples: granted memory is the same after them in 99 % of cases."""
@@ -37,8 +35,10 @@ class ImportedSource:
 
     Parameters
     ----------
-    fleet_dir : Path
-        Directory written by `planner import`.
+    fleet : FleetFiles
+        With series.
+    place : str
+        Where it was read, for messages.
     horizon_s, tick_s : float
         Length of a window and of its ticks. [s]
     seed : int
@@ -47,7 +47,7 @@ class ImportedSource:
     Raises
     ------
     InputError
-        The directory is broken, its ticks are too coarse or do not divide `tick_s`, or no stretch of the trace covers
+        Its ticks are too coarse or do not divide `tick_s`, or no stretch of the trace covers
         the horizon.
 
     Notes
@@ -59,11 +59,10 @@ class ImportedSource:
     tick touches at least what its busiest part touches. Holds the cleaned series as float32, so it pickles fast.
     """
 
-    def __init__(self, fleet_dir: Path, horizon_s: float, tick_s: float, seed: int) -> None:
-        fleet = read_fleet(fleet_dir)
+    def __init__(self, fleet: FleetFiles, place: str, horizon_s: float, tick_s: float, seed: int) -> None:
         self.vms = fleet.vm_table()
         self.info = fleet.info
-        self._place = str(fleet_dir)
+        self._place = place
         self._tick_s = tick_s
         self._n_ticks = round(horizon_s / tick_s)
         merged = _ticks_merged(fleet.info.tick_s, tick_s, self._place)

@@ -23,7 +23,7 @@ GENERATOR = "managed-hosting"
 """Fitted generator that listed VMs take after."""
 MOST_ACTIVE_OF_GRANTED = 0.95
 """Mean active memory is held to this share of granted memory: it must stay below its own peak."""
-_PREFERENCE = 4.0
+PREFERENCE = 4.0
 """A class of VMs half or twice as large is this many times less likely; the same for granted and active memory."""
 
 
@@ -122,7 +122,7 @@ def _build_models(named: list[tuple[str, VmSpec]], generator: FittedGenerator, s
     in_group = np.array([group is not None for group in groups])
     given = np.array([spec.granted is not None for _, spec in named])
     weights = np.array([profile.weights for profile, _ in drawn])
-    group_weight = (1.0 - generator.fleet_weight) * _mean_group_weight(generator) * in_group
+    group_weight = (1.0 - generator.fleet_weight) * mean_group_weight(generator) * in_group
     return VmModels(
         names=names,
         restart_labels=tuple(group or name for group, name in zip(groups, names, strict=True)),
@@ -160,15 +160,16 @@ def _likelihood(spec: VmSpec, profile: Profile) -> float:
     """Weigh how likely a VM takes after a class: its VMs, weighted by how near they are in size, granted and active."""
     pairs = [(spec.granted, profile.granted[2]), (spec.active, profile.mean[2])]
     distance = sum(_octaves(given, middle) for given, middle in pairs if given is not None)
-    sizes = sum(count * _PREFERENCE ** -_octaves(spec.memory / MIB, mib) for mib, _, count in profile.sizes)
-    return float(sizes * _PREFERENCE**-distance)
+    sizes = sum(count * PREFERENCE ** -_octaves(spec.memory / MIB, mib) for mib, _, count in profile.sizes)
+    return float(sizes * PREFERENCE**-distance)
 
 
 def _octaves(first: float, second: float) -> float:
     return abs(float(np.log2(max(first, LEAST_ACTIVE_FRACTION) / max(second, LEAST_ACTIVE_FRACTION))))
 
 
-def _mean_group_weight(generator: FittedGenerator) -> float:
+def mean_group_weight(generator: FittedGenerator) -> float:
+    """Share of the latent variance that the VMs of a fitted group have in common, over all grouped VMs."""
     groups = [profile for profile in generator.profiles if profile.is_group]
     common = [profile.group_weight + profile.tenant_weight for profile in groups]
     return float(np.average(common, weights=[profile.vms for profile in groups]))

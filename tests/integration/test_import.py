@@ -55,7 +55,7 @@ def test_table_prints_what_it_found_and_the_fleet_can_be_replayed(table_dir, tmp
     assert "25.1% of configured" in printed
     assert 'by the name "active_mib"' in printed
     assert "Thanks to X." in printed
-    demand = ImportedSource(tmp_path / "fleet", DAY_S, 300, 1).demand(0)
+    demand = ImportedSource(read_fleet(tmp_path / "fleet"), str(tmp_path / "fleet"), DAY_S, 300, 1).demand(0)
     np.testing.assert_allclose(demand.active_fraction[:, 0], [0.25, 0.25])
     # a was granted 2048 of 4096 MiB: its peak of 3072 is cut to that.
     assert demand.active_fraction[0, 100] == 0.5
@@ -153,7 +153,7 @@ def test_holding_granted_memory_adds_next_to_nothing(real_fleet):
 
 @needs_real
 def test_real_fleet_replays_windows_that_avoid_the_outages(real_fleet):
-    source = ImportedSource(real_fleet[0], 14 * DAY_S, 300, 1)
+    source = ImportedSource(read_fleet(real_fleet[0]), str(real_fleet[0]), 14 * DAY_S, 300, 1)
     assert "holds 3 such windows" in source.replicate_meaning()
     for replicate in range(3):
         demand = source.demand(replicate)
@@ -161,7 +161,7 @@ def test_real_fleet_replays_windows_that_avoid_the_outages(real_fleet):
         # An outage would leave more than half of the VMs off at once.
         assert np.isnan(demand.active_fraction).mean(axis=0).max() < 0.25
     with pytest.raises(InputError, match="longest stretch without a gap 30 days"):
-        ImportedSource(real_fleet[0], 40 * DAY_S, 300, 1)
+        ImportedSource(read_fleet(real_fleet[0]), str(real_fleet[0]), 40 * DAY_S, 300, 1)
 
 
 @needs_real

@@ -10,7 +10,8 @@ from planner.inventory.grid import check_grid
 from planner.inventory.gwa_files import parse_csv
 from planner.inventory.table import TableOptions, import_table
 from planner.inventory.table_files import find_files
-from planner.workload.fleet_files import FleetFiles, FleetInfo, VmRecord, read_fleet, write_fleet
+from planner.workload.fleet_files import read_fleet, write_fleet
+from planner.workload.fleet_records import FleetFiles, FleetInfo, VmRecord
 
 GWA = "Timestamp [ms];Memory capacity provisioned [KB];Memory usage [KB]\n{time};{granted};{active}\n"
 VMS = "name,configured_mib,vcpus,shares,limit_mib\na,4096,2,,\n"

@@ -7,7 +7,8 @@ import pytest
 
 from planner.errors import InputError
 from planner.units import GIB
-from planner.workload.fleet_files import FleetFiles, FleetInfo, VmRecord, read_fleet, write_fleet
+from planner.workload.fleet_files import read_fleet, write_fleet
+from planner.workload.fleet_records import FleetFiles, FleetInfo, VmRecord
 
 NAN = np.nan
 
@@ -121,7 +122,7 @@ BREAKERS = {
     "garbles tick_s": lambda d: edit_json(d, tick_s="often"),
     "garbles first_time_s": lambda d: edit_json(d, first_time_s={}),
     "garbles tick_s, assumptions": lambda d: edit_json(d, tick_s=True, assumptions=[1]),
-    "garbles ticks": lambda d: edit_json(d, ticks=0),
+    "garbles ticks": lambda d: edit_json(d, ticks=-1),
     "vms.parquet: no such file": lambda d: (d / "vms.parquet").unlink(),
     "active.parquet: no such file": lambda d: (d / "active.parquet").unlink(),
     "granted.parquet: not a whole Parquet file": lambda d: (d / "granted.parquet").write_bytes(

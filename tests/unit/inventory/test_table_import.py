@@ -11,7 +11,7 @@ from planner.inventory.series_units import infer_unit, parse_unit, unit_of_name
 from planner.inventory.table import TableOptions, import_table
 from planner.inventory.table_files import find_files
 from planner.units import GIB, MIB
-from planner.workload.fleet_files import FleetFiles
+from planner.workload.fleet_records import FleetFiles
 
 NAN = np.nan
 VMS = "id,cores,configured_mib,group,cpu_cap_mhz\na,2,4096,g1,5200\nb,1,8192,,2600\n"

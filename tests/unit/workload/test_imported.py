@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from planner.errors import InputError
 from planner.units import GIB
-from planner.workload.fleet_files import FleetFiles, FleetInfo, VmRecord, write_fleet
+from planner.workload.fleet_files import read_fleet, write_fleet
+from planner.workload.fleet_records import FleetFiles, FleetInfo, VmRecord
 from planner.workload.imported import RESTART_FALL, ImportedSource, bridge_gaps, bridged_ticks, clean, hold_granted
 
 NAN = np.nan
@@ -32,7 +33,7 @@ def steady(n_days: int, tick_s: int = HOUR_S, n_vms: int = 2) -> FleetFiles:
 
 def open_source(tmp_path, fleet, horizon_days=1.0, tick_s=float(HOUR_S), seed=1) -> ImportedSource:
     write_fleet(tmp_path / "fleet", fleet, force=True)
-    return ImportedSource(tmp_path / "fleet", horizon_days * DAY_S, tick_s, seed)
+    return ImportedSource(read_fleet(tmp_path / "fleet"), str(tmp_path / "fleet"), horizon_days * DAY_S, tick_s, seed)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from planner.config.spec import VmSpec
 from planner.units import GIB
 from planner.workload.driverless import DriverlessSource
-from planner.workload.fleet_files import FleetFiles, FleetInfo, VmRecord, write_fleet
+from planner.workload.fleet_files import read_fleet, write_fleet
+from planner.workload.fleet_records import FleetFiles, FleetInfo, VmRecord
 from planner.workload.generated import GeneratedSource
 from planner.workload.grown import GrownSource
 from planner.workload.grown_by_class import plan_growth
@@ -40,7 +41,7 @@ def imported(folder):
     active[2, 30:60], granted[2, 30:60] = np.nan, np.nan
     vms = tuple(VmRecord(f"vm-{v}", 8 * GIB, "table", vcpus=2, group="g" if v < 3 else None) for v in range(6))
     write_fleet(folder, FleetFiles(FleetInfo("test", "", 300, 0), vms, active, granted))
-    return ImportedSource(folder, 4 * HOURS, 300.0, SEED)
+    return ImportedSource(read_fleet(folder), str(folder), 4 * HOURS, 300.0, SEED)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,150 @@
+"""A config for each cluster of an inventory, ready for `planner sweep`, with what is not known marked as assumed."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from planner.inventory.cpu_models import DEFAULT_CPU, cpu_preset
+from planner.inventory.found import Found, FoundHost, FoundRule, Note, RuleKind
+from planner.units import format_bytes_exact
+from planner.workload.fleet_records import VmRecord
+
+RATIOS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0)
+MAIN_CONFIG = "fleet.yaml"
+_UNKNOWN_CORES_PER_VCPU = 0.25
+"""Cores of a host that does not tell: a quarter of its VMs' vCPUs. An assumption; cores bear on no memory figure."""
+_RULE_KEYS = {RuleKind.TOGETHER: "affinity", RuleKind.APART: "anti_affinity", RuleKind.MUST_RUN_ON: "must_run_on"}
+
+
+def config_texts(found: Found, vms: Sequence[VmRecord]) -> dict[str, str]:
+    """Write a config for every cluster that has hosts and running VMs, the largest as fleet.yaml.
+
+    Returns
+    -------
+    dict
+        Name of a file to its text; empty where no host tells its memory. Notes of `found` say what was left out.
+    """
+    usable = [host for host in found.hosts if _is_used(host, found)]
+    running = [vm for vm in vms if vm.is_on is not False]
+    named = sorted({host.cluster for host in usable if host.cluster is not None})
+    clusters: list[str | None] = [*named]
+    if len(clusters) < 2 and all(vm.cluster in (None, *clusters) for vm in running):
+        clusters = [None]
+    elif any(host.cluster is None for host in usable):
+        alone = ", ".join(host.name for host in usable if host.cluster is None)
+        found.doubts.append(Note(alone, "hosts of no cluster are in no config", "add them where they belong"))
+    texts = {}
+    order = sorted(clusters, key=lambda name: (-sum(vm.cluster == name for vm in running), name or ""))
+    for number, cluster in enumerate(order):
+        hosts = [host for host in usable if cluster is None or host.cluster == cluster]
+        mine = [vm for vm in running if cluster is None or vm.cluster == cluster]
+        if not hosts or not mine:
+            found.doubts.append(Note(str(cluster), "the cluster has no running VM", "it has no config"))
+            continue
+        name = MAIN_CONFIG if number == 0 else f"fleet-{_file_name(cluster or '')}.yaml"
+        texts[name] = _text(found, cluster, hosts, mine)
+    return texts
+
+
+def _is_used(host: FoundHost, found: Found) -> bool:
+    if host.memory_bytes is None:
+        found.doubts.append(
+            Note(
+                f"{host.place} ({host.name})",
+                "the host's memory is unknown: it is in no config",
+                "--host-memory says it",
+            )
+        )
+    elif not host.is_usable:
+        found.skipped.append(
+            Note(f"{host.place} ({host.name})", "the host takes no VMs (maintenance, disabled or down)")
+        )
+    return host.memory_bytes is not None and host.is_usable
+
+
+def _file_name(cluster: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", cluster).strip("-.") or "cluster"
+
+
+def _text(found: Found, cluster: str | None, hosts: list[FoundHost], vms: list[VmRecord]) -> str:
+    vms_spec: dict[str, Any] = {"fleet": "."}
+    if cluster is not None:
+        vms_spec["cluster"] = cluster
+    config: dict[str, Any] = {
+        "schema_version": 1,
+        "seed": 1,
+        "fleet": {"hosts": [_host_entry(host, vms, found) for host in hosts], "vms": vms_spec},
+        "hypervisor": found.hypervisor,
+        "horizon": "7 days",
+        "tick": "5 min",
+        "question": "consolidate",
+        "slo": {"swap_in": "1 MiB/s", "for_more_than": "5 min", "hosts_affected": "10 %", "confidence": "95 %"},
+    }
+    rules = _rules(found, cluster, hosts, vms)
+    if rules:
+        config["placement_rules"] = rules
+    today = ["as-is"] if all(vm.host in {host.name for host in hosts} for vm in vms) else []
+    config["sweep"] = {
+        "overcommit_ratio": list(RATIOS),
+        "placement": [*today, "first-fit", "worst-fit"],
+        "replicates": 8,
+    }
+    head = [
+        f"# {found.source}{'' if cluster is None else f', cluster {cluster}'}: {len(hosts)} hosts, {len(vms)} VMs.",
+        "# What was assumed is in import-report.html. Swap devices are not in an inventory: set what your hosts have.",
+    ]
+    body = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+    return "\n".join(head) + "\n" + body
+
+
+def _host_entry(host: FoundHost, vms: Sequence[VmRecord], found: Found) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": host.name, "count": 1, "memory": format_bytes_exact(host.memory_bytes or 0)}
+    cores = host.cores
+    if cores is None:
+        vcpus = sum(vm.vcpus or 0 for vm in vms if vm.host == host.name)
+        cores = max(1, round(_UNKNOWN_CORES_PER_VCPU * vcpus))
+        found.assumptions.append(f"host {host.name} does not tell its cores: taken as {cores}, a quarter of its vCPUs")
+    entry["cores"] = cores
+    if host.numa_nodes is not None and host.numa_nodes > 1:
+        entry["numa_nodes"] = host.numa_nodes
+    if host.reserved_bytes is not None:
+        entry["reserved"] = format_bytes_exact(host.reserved_bytes)
+    preset = cpu_preset(host.cpu_model)
+    if preset is None:
+        told = f'"{host.cpu_model}"' if host.cpu_model else "an unknown CPU"
+        assumption = f"hosts with {told} take the page-walk costs of {DEFAULT_CPU}"
+        if assumption not in found.assumptions:
+            found.assumptions.append(assumption)
+    entry["cpu"] = preset or DEFAULT_CPU
+    entry["swap"] = "nvme"
+    if host.swap_bytes is not None:
+        entry["swap_size"] = format_bytes_exact(host.swap_bytes)
+    return entry
+
+
+def _rules(found: Found, cluster: str | None, hosts: Sequence[FoundHost], vms: Sequence[VmRecord]) -> dict[str, Any]:
+    rules: dict[str, Any] = {}
+    names, host_names = {vm.name for vm in vms}, {host.name for host in hosts}
+    for rule in found.rules:
+        entry = _rule_entry(rule, names, host_names, found)
+        if entry is not None:
+            rules.setdefault(_RULE_KEYS[rule.kind], []).append(entry)
+    mine = [item for item in found.clusters if cluster is None or item.name == cluster]
+    failover = max((item.failover_hosts or 0 for item in mine), default=0)
+    if failover:
+        rules["ha_reserve"] = {"hosts": failover}
+    return rules
+
+
+def _rule_entry(rule: FoundRule, names: set[str], host_names: set[str], found: Found) -> dict[str, Any] | None:
+    vms = [name for name in rule.vms if name in names]
+    hosts = [name for name in rule.hosts if name in host_names]
+    needs = 1 if rule.kind is RuleKind.MUST_RUN_ON else 2
+    if not set(rule.vms) & names:
+        return None  # of another cluster
+    if len(vms) < needs or (rule.kind is RuleKind.MUST_RUN_ON and not hosts):
+        found.skipped.append(Note(rule.place, f'rule "{rule.name}" is left with too few running VMs or hosts'))
+        return None
+    return {"vms": vms, "hosts": hosts} if rule.kind is RuleKind.MUST_RUN_ON else {"vms": vms}

@@ -1,0 +1,155 @@
+"""The report of an import, as data and as text: what was read, left out, unknown, doubtful and assumed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from planner.inventory.found import Found, Note
+from planner.inventory.reconcile import Balance, reconcile
+from planner.units import format_bytes
+from planner.workload.fleet_records import VmRecord
+
+MOST_PLACES = 3
+MOST_LINES = 12
+"""Balances that do not agree, shown in the text; the page has all."""
+_KNOWABLE = {
+    "host": "host it runs on",
+    "vcpus": "vCPUs",
+    "consumed_bytes": "consumed memory",
+    "active_bytes": "active memory",
+    "ballooned_bytes": "ballooned memory",
+    "swapped_bytes": "swapped memory",
+    "reservation_bytes": "reservation",
+    "shares": "shares",
+    "has_balloon_driver": "balloon driver",
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """Notes of one text together."""
+
+    text: str
+    count: int
+    places: tuple[str, ...]
+    remedy: str
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What happened in an import.
+
+    Attributes
+    ----------
+    facts : tuple of (what, value, note)
+        The figures that come first.
+    read : tuple of (name, rows)
+    unknown : tuple of (what, VMs of which it is unknown)
+    n_running : int
+        VMs that `unknown` is counted over.
+    """
+
+    source: str
+    facts: tuple[tuple[str, str, str], ...]
+    read: tuple[tuple[str, int], ...]
+    balances: tuple[Balance, ...]
+    skipped: tuple[Told, ...]
+    doubts: tuple[Told, ...]
+    unknown: tuple[tuple[str, int], ...]
+    n_running: int
+    assumptions: tuple[str, ...]
+    configs: tuple[str, ...]
+
+
+def make_report(found: Found, vms: Sequence[VmRecord], configs: tuple[str, ...]) -> ImportReport:
+    """Sum up an import."""
+    running = [vm for vm in vms if vm.is_on is not False]
+    unknown = [(what, sum(getattr(vm, name) is None for vm in running)) for name, what in _KNOWABLE.items()]
+    return ImportReport(
+        source=found.source,
+        facts=_facts(found, vms, running),
+        read=tuple(found.read.items()),
+        balances=tuple(reconcile(found)),
+        skipped=_together(found.skipped),
+        doubts=_together(found.doubts),
+        unknown=tuple((what, count) for what, count in unknown if count),
+        n_running=len(running),
+        assumptions=tuple(found.assumptions),
+        configs=configs,
+    )
+
+
+def _facts(found: Found, vms: Sequence[VmRecord], running: Sequence[VmRecord]) -> tuple[tuple[str, str, str], ...]:
+    memory = [host.memory_bytes for host in found.hosts]
+    known = sum(part for part in memory if part is not None)
+    off = len(vms) - len(running)
+    configured = sum(vm.configured_bytes for vm in running)
+    hosts_note = f"{memory.count(None)} of unknown memory" if None in memory else f"{format_bytes(known)} of memory"
+    facts = [
+        ("hosts", f"{len(found.hosts)}", hosts_note),
+        ("VMs that run", f"{len(running)}", f"{format_bytes(configured)} configured"),
+        ("VMs that are off", f"{off}", "kept apart: fleet.vms.powered_off lets them run"),
+    ]
+    if known and None not in memory:
+        facts.append(("configured ÷ host memory", f"{configured / known:.2f}", "today, running VMs"))
+    facts += [
+        _sum_fact("consumed", [vm.consumed_bytes for vm in running], configured),
+        _sum_fact("active", [vm.active_bytes for vm in running], configured),
+    ]
+    return tuple(facts)
+
+
+def _sum_fact(what: str, parts: list[int | None], configured: int) -> tuple[str, str, str]:
+    known = [part for part in parts if part is not None]
+    if not known:
+        return (what, "unknown", "of no VM")
+    note = f"{sum(known) / configured:.1%} of configured" if len(known) == len(parts) else f"known of {len(known)} VMs"
+    return (what, format_bytes(sum(known)), note)
+
+
+def _together(notes: Sequence[Note]) -> tuple[Told, ...]:
+    """Put notes of one text and remedy together, in the order they first came."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for note in notes:
+        places.setdefault((note.text, note.remedy), []).append(note.place)
+    return tuple(Told(text, len(found), tuple(found[:MOST_PLACES]), remedy) for (text, remedy), found in places.items())
+
+
+def report_lines(report: ImportReport) -> list[str]:
+    """Write the report as lines of text."""
+    lines = [f"Imported from {report.source}"]
+    lines += [f"  {what:<26}{value}" + (f"  ({note})" if note else "") for what, value, note in report.facts]
+    if report.read:
+        lines += ["  read                      " + ", ".join(f"{name}: {rows} rows" for name, rows in report.read)]
+    apart = [item for item in report.balances if not item.agrees]
+    if report.balances:
+        agree = len(report.balances) - len(apart)
+        lines += ["", f"Sums over VMs against the hosts' own figures: {agree} of {len(report.balances)} agree"]
+        lines += [f"  {_balance_text(item)}" for item in apart[:MOST_LINES]]
+        if len(apart) > MOST_LINES:
+            lines.append(f"  and {len(apart) - MOST_LINES} more, in import-report.html")
+    for title, told in (("Left out", report.skipped), ("Doubtful", report.doubts)):
+        if told:
+            lines += ["", title, *(f"  {told_text(item)}" for item in told)]
+    if report.unknown:
+        lines += ["", f"Unknown, of {report.n_running} VMs that run"]
+        lines += [f"  {what}: of {'all' if count == report.n_running else count}" for what, count in report.unknown]
+    if report.assumptions:
+        lines += ["", "Assumed", *(f"  {text}" for text in report.assumptions)]
+    return lines
+
+
+def told_text(item: Told) -> str:
+    """Write notes of one text as a line."""
+    more = f" and {item.count - len(item.places)} more" if item.count > len(item.places) else ""
+    where = f"{', '.join(item.places)}{more}"
+    return f"{item.text}: {where}" + (f"; {item.remedy}" if item.remedy else "")
+
+
+def figure_text(value: int, is_bytes: bool) -> str:
+    """Write one side of a balance."""
+    return format_bytes(value) if is_bytes else f"{value}"
+
+
+def _balance_text(item: Balance) -> str:
+    mine, own = figure_text(item.from_vms, item.is_bytes), figure_text(item.own, item.is_bytes)
+    return f"{item.host}: {item.what} {mine} by its VMs, {own} by its own account"
