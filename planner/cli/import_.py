@@ -7,11 +7,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
 if TYPE_CHECKING:
+    from planner.inventory.found import Found
     from planner.inventory.progress import Progress
     from planner.workload.fleet_records import FleetFiles
 
@@ -21,6 +22,26 @@ import_app = typer.Typer(help="Turn real inventories and traces into a fleet dir
 
 OutDir = Annotated[Path, typer.Option("--out", metavar="FLEET", help="Fleet directory to write.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a fleet directory that exists.")]
+Sources = Annotated[
+    list[Path], typer.Argument(metavar="SOURCE...", help="Files or directories; several are one fleet.")
+]
+Groups = Annotated[
+    Literal["names", "pools", "none"],
+    typer.Option(help="VMs whose demand moves together: named alike, of one pool (project, namespace), or none."),
+]
+HostMemory = Annotated[
+    str | None,
+    typer.Option(help='Memory of hosts that do not tell theirs, e.g. "512 GiB"; they are left out otherwise.'),
+]
+HostCores = Annotated[int | None, typer.Option(min=1, max=65_536, help="Cores of hosts that do not tell theirs.")]
+
+
+class InventoryChoices(NamedTuple):
+    """What the options of every import of an inventory say."""
+
+    groups: Literal["names", "pools", "none"]
+    host_memory: str | None
+    host_cores: int | None
 
 
 @import_app.command()
@@ -63,6 +84,34 @@ def table(  # noqa: PLR0913, PLR0917 (an argument is an option of the command he
         return import_table(source.name, find_files(source, vms, given, layout), options, progress)
 
     _run(out, force, load)
+
+
+def _run_inventory(out: Path, force: bool, choices: "InventoryChoices", read: Callable[["Progress"], "Found"]) -> None:
+    """Read an inventory, write its fleet directory with configs and report, print the report."""
+    from planner.inventory.fleet_of import FleetOptions, make_fleet
+    from planner.inventory.import_report import report_lines
+    from planner.report.import_page import render_import_page
+    from planner.workload.fleet_files import check_target, write_fleet
+
+    options = FleetOptions(choices.groups, _memory_bytes(choices.host_memory), choices.host_cores)
+    check_target(out, force)
+    made = make_fleet(read(_ShowFiles()), options)
+    lines = report_lines(made.report)
+    page, text = render_import_page(made.report), "\n".join(lines) + "\n"
+    write_fleet(out, made.fleet, force, {**made.configs, "import-report.txt": text, "import-report.html": page})
+    typer.echo("\n".join([*lines, "", f"Written to {out}; all of it in {out / 'import-report.html'}"]))
+    for name in made.configs:
+        typer.echo(f"Next: planner sweep {out / name}")
+
+
+def _memory_bytes(text: str | None) -> int | None:
+    from planner.errors import InputError
+    from planner.units import parse_bytes
+
+    try:
+        return None if text is None else parse_bytes(text)
+    except ValueError as error:
+        raise InputError("--host-memory", str(error)) from error
 
 
 def _run(out: Path, force: bool, load: Callable[["Progress"], "FleetFiles"]) -> None:

@@ -133,7 +133,10 @@ def _rules(found: Found, cluster: str | None, hosts: Sequence[FoundHost], vms: S
             rules.setdefault(_RULE_KEYS[rule.kind], []).append(entry)
     mine = [item for item in found.clusters if cluster is None or item.name == cluster]
     failover = max((item.failover_hosts or 0 for item in mine), default=0)
-    if failover:
+    if failover >= len(hosts) > 0:
+        text = f"asks for {failover} spare of {len(hosts)} hosts that take VMs, which leaves none: no reserve is kept"
+        found.doubts.append(Note(", ".join(item.place for item in mine), text, "set placement_rules.ha_reserve"))
+    elif failover:
         rules["ha_reserve"] = {"hosts": failover}
     return rules
 

@@ -294,11 +294,7 @@ def _check_shapes(fleet: FleetFiles, place: Path) -> None:
         if values.shape != shape or (shape[1] == 0) != (fleet.info.readings > 0):
             hint = "expected a row per VM and a column per tick; no ticks where there are readings, and only there"
             message = f"{kind} has shape {values.shape} for {shape[0]} VMs and {shape[1]} ticks"
-            raise InputError(
-                str(place),
-                message,
-                "expected a row per VM and a column per tick, at least one unless there are readings",
-            )
+            raise InputError(str(place), message, hint)
 
 
 def _read_series(path: Path, names: list[str], info: FleetInfo, n_ticks: int) -> np.ndarray:

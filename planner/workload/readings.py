@@ -8,8 +8,8 @@ after a VM of the generator, drawn with the likelihood of what was read:
              * P(largest of the readings within half an octave of what was read)
 
 with P from the generator's own distribution of the VM's active memory over time. Of readings under 0.5 % is known that
-they are small, no more: the hypervisor watches 100 pages. Granted memory holds exactly at the start: consumed memory with
-what balloon and swap have taken, which the guest had touched, too.
+they are small, no more: the hypervisor watches 100 pages. Granted memory holds exactly at the start: consumed memory
+with what balloon and swap have taken, which the guest had touched, too.
 """
 
 import math
