@@ -167,7 +167,8 @@ def _node_of(path: str, dump: ProxmoxDump) -> str | None:
         return after[1]
     known = {str(item.get("node") or item.get("name")) for _, item in dump.nodes}
     words = {path, *path.split("/")[-2:]}
-    inside = [name for name in known if any(re.search(rf"(^|[-_. /]){re.escape(name)}([-_. /]|$)", w) for w in words)]
+    near = [name for name in known if name in path]
+    inside = [name for name in near if any(re.search(rf"(^|[-_. /]){re.escape(name)}([-_. /]|$)", w) for w in words)]
     if len(inside) == 1:
         return inside[0]
     return next(iter(known)) if len(known) == 1 else None
