@@ -102,7 +102,7 @@ def run_sweep(folder, point):
 
 def config_of(point):
     """Write the config of a point. Usable memory follows from the VMs, so that ratios mean the same at every size."""
-    hosts = {"name": "h", "count": point.hosts, "memory": f"{max(128, point.vms_per_host * 8)} GiB", "cores": 64}
+    hosts = {"name": "h", "count": point.hosts, "memory": f"{max(256, point.vms_per_host * 8)} GiB", "cores": 64}
     return {
         "schema_version": 1,
         "seed": 1,

@@ -166,6 +166,10 @@ class HypervisorSpec(_Spec):
     large_page_rebuild: LargePageRebuildSpec = Field(
         default=LargePageRebuildSpec(), description="Rebuilding of large pages"
     )
-    vm_overhead_base: float = Field(default=14.4, ge=0, description="Overhead memory of a VM: constant part [MiB]")
-    vm_overhead_per_vcpu: float = Field(default=4.0, ge=0, description="... per vCPU [MiB]")
-    vm_overhead_per_memory: float = Field(default=0.0074, ge=0, description="... per MiB of configured memory [MiB]")
+    vm_overhead_base: float = Field(
+        default=14.4, ge=0, le=2**20, description="Overhead memory of a VM: constant part [MiB]"
+    )
+    vm_overhead_per_vcpu: float = Field(default=4.0, ge=0, le=2**20, description="... per vCPU [MiB]")
+    vm_overhead_per_memory: float = Field(
+        default=0.0074, ge=0, le=1, description="... per MiB of configured memory [MiB]"
+    )

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from planner.errors import StoppedError
 from planner.fleet.ordering import by_vms
 from planner.host.problem import HostFailure, HostProblem, HostResult, Outcome
 from planner.workload.source import DemandSource
@@ -98,9 +99,17 @@ class Executor(Protocol):
 
 
 def simulate(sim: SimulatesHosts, problem: HostProblem) -> Outcome:
-    """Run one problem; whatever it raises becomes a HostFailure, so that the sweep goes on."""
+    """Run one problem; whatever it raises becomes a HostFailure, so that the sweep goes on.
+
+    Raises
+    ------
+    StoppedError
+        By a signal handler, in the middle of the host: the user's wish is no failure of that host.
+    """
     try:
         return sim.run(problem)
+    except StoppedError:
+        raise
     except Exception as error:  # a host that fails by itself must not take the others with it
         message = f"{type(error).__name__}: {' '.join(str(error).split())}"
         return HostFailure(message, is_final=not isinstance(error, MemoryError))

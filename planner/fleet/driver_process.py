@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,7 @@ class DriverProcess:
             self._process.wait(_CLOSES_WITHIN_S)
         self._process.kill()
         self._process.wait()
+        _end_session(self._process.pid)
         delete_folder(self._folder)
 
 
@@ -71,6 +73,14 @@ def delete_folder(folder: Path) -> None:
     while folder.exists() and time.monotonic() < until_s:
         shutil.rmtree(folder, ignore_errors=True)
         time.sleep(0.01)
+
+
+def _end_session(leader: int) -> None:
+    """End what a driver has left behind that was killed itself: Ray's agents live on for a minute."""
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.getsid(int(path.name)) == leader:
+                os.kill(int(path.name), signal.SIGKILL)
 
 
 def _environment(address: str | None) -> dict[str, str]:

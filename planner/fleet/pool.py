@@ -91,7 +91,9 @@ class Pool:
         except RayError as error:
             hint = "give Ray's machines more memory, or a larger /dev/shm"
             raise InputError("workers", f"cannot take the fleet's demand: {first_line(error)}", hint) from error
-        actors, self._idle = self._idle, []
+        # Those that have not reported yet were given what was held before.
+        actors = [*self._idle, *self._starting.values()]
+        self._idle, self._starting = [], {}
         for actor in actors:
             self._let_hold(actor)
 

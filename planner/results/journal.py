@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from planner.errors import InputError
 from planner.input_files import read_json
-from planner.results.files import write_file
+from planner.results.files import sync_folder, write_file
 from planner.results.identity import RunIdentity
 from planner.results.outcomes import OutcomeStore
 from planner.results.part import PartError, map_part, read_part, write_part
@@ -36,6 +36,7 @@ JOURNAL_FORMAT_VERSION = 1
 
 _HEAD = "journal.json"
 _LOCK = "lock"
+_UNFINISHED = ".unfinished"
 _PARTS = "part-*.arrow"
 _SALT, _SESSION, _CPU_S, _WALL_S = "salt", "session", "cpu_s", "wall_s"
 
@@ -47,7 +48,7 @@ Clock = Callable[[], tuple[float, float]]
 def journal_folder(out: Path) -> Path:
     """Return where the journal of a target is, whether there is one or not."""
     target = resolve_target(out)
-    return target.parent / f".{target.name}.unfinished"
+    return target.parent / f".{target.name}{_UNFINISHED}"
 
 
 class Journal:
@@ -99,8 +100,13 @@ class Journal:
             self._lock.close()
 
     def discard(self) -> None:
-        """Delete the journal: the run is complete, or nothing came of it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete the journal: the run is complete. It goes as a whole, so that half of one is never resumed."""
+        gone = self.folder.with_name(f"{self.folder.name.removesuffix(_UNFINISHED)}.partial-{os.getpid()}")
+        try:
+            self.folder.rename(gone)
+        except OSError:
+            gone = self.folder
+        shutil.rmtree(gone, ignore_errors=True)
 
     def _notes(self) -> dict[str, str]:
         wall_s, cpu_s = self.clock()
@@ -154,6 +160,8 @@ def _open(out: Path, folder: Path, identity: RunIdentity, is_resumed: bool, tell
         with _locked(out, folder) as lock:
             head = {"format": JOURNAL_FORMAT, "format_version": JOURNAL_FORMAT_VERSION, **identity._asdict()}
             write_file(folder / _HEAD, json.dumps(head, indent=1, ensure_ascii=False).encode())
+            sync_folder(folder.parent)
+            _mend_target(resolve_target(out))
             journal = Journal(folder, identity, lock, tell)
     except BaseException:
         _remove(folder, missing)

@@ -99,10 +99,11 @@ def write_part(path: Path, batch: pa.RecordBatch, notes: Mapping[str, str]) -> N
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)
+        sync_folder(path.parent)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        for written in (temporary, path):
+            written.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
 
 
 def read_part(path: Path) -> tuple[pa.RecordBatch, dict[str, str]]:

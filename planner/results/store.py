@@ -22,7 +22,7 @@ from planner.config.spec import PlannerConfig
 from planner.errors import InputError, ReportError
 from planner.input_files import read_json
 from planner.results.columns import arrow_schema
-from planner.results.files import sync_tree
+from planner.results.files import sync_folder, sync_tree
 from planner.schema import HOST_COLUMNS, VM_COLUMNS
 from planner.targets import check_writable, resolve_target
 
@@ -159,6 +159,7 @@ def write_directory(
         failure = _try_to_render(partial, render)
         sync_tree(partial)
         _replace(partial, target)
+        sync_folder(target.parent)
     except OSError as error:
         raise InputError(str(out), f"cannot be written: {error.strerror or error}", "check space and rights") from error
     finally:
@@ -230,10 +231,11 @@ def _replace(partial: Path, out: Path) -> None:
         partial.rename(out)
         return
     earlier = out.parent / f".{out.name}.earlier-{os.getpid()}"
-    out.rename(earlier)
     try:
+        out.rename(earlier)
         partial.rename(out)
-    except OSError:
-        earlier.rename(out)
+    except BaseException:  # Ctrl-C, too
+        if not out.exists():
+            earlier.rename(out)
         raise
     shutil.rmtree(earlier, ignore_errors=True)

@@ -46,7 +46,7 @@ class Kill(NamedTuple):
 
 
 def write_config(folder):
-    """Write a sweep of 216 small host problems: 6 hosts at most, 3 ratios, 2 placements, 12 replicates."""
+    """Write a sweep of 216 small host problems: 6 hosts at most, 3 ratios, 2 placements, 24 replicates."""
     config = {
         "schema_version": 1,
         "seed": 1,

@@ -6,6 +6,7 @@ child goes on behind it.
 
 import argparse
 import faulthandler
+import io
 import json
 import random
 import resource
@@ -16,7 +17,10 @@ import tempfile
 import time
 import warnings
 from collections import Counter
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+
+import yaml
 
 from planner.cli.environment import prepare_environment
 
@@ -66,7 +70,7 @@ def _options() -> argparse.Namespace:
 
 def _child(options: argparse.Namespace) -> int:
     from tests.fuzz.corpus import make_corpus
-    from tests.fuzz.judge import keep_what_never_changes
+    from tests.fuzz.judge import HANG, keep_what_never_changes
     from tests.fuzz.run import run_number
 
     first, last, stop_s = options.child.split(":")
@@ -79,6 +83,7 @@ def _child(options: argparse.Namespace) -> int:
             sys.stderr.write(str(error))
             return NOT_BEGUN
         keep_what_never_changes()
+        _run_all_targets(Path(scratch))
         _bound_memory()
         warnings.simplefilter("always")  # not only the first of its kind
         for number in range(int(first), int(last)):
@@ -98,7 +103,20 @@ def _child(options: argparse.Namespace) -> int:
                 print(kind, verdict.code, verdict.problems, f"{verdict.cpu_s:.3f} s", verdict.message, sep="\n")
             else:
                 _record(options.log, _line(number, kind, verdict))
+            if any(text.startswith(HANG) for text in verdict.problems):
+                break  # what was interrupted may be half done: numba's compiler fails at anything afterwards
     return 0
+
+
+def _run_all_targets(folder: Path) -> None:
+    """Check every target that is mutated once: compiling its kernels is no hang."""
+    from planner.cli.main import main as planner_main
+    from tests.fuzz.corpus import target_entries
+
+    path = folder / "targets.yaml"
+    path.write_text(yaml.safe_dump(target_entries(), sort_keys=False), encoding="utf-8")
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        planner_main(["validate", "--targets", str(path), "--only", "fuzz-*"])
 
 
 def _copy(source: str, target: str) -> None:

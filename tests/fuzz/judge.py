@@ -25,6 +25,7 @@ from planner.placement import registry
 
 MOST_CPU_S = 10.0
 MOST_WALL_S = 60.0
+HANG = "hang"
 """A wait without end takes no CPU time; others may need the machine meanwhile."""
 MOST_GROWTH_BYTES = 1 << 30
 _PLACE = re.compile(r"^.+?: .+", re.MULTILINE)
@@ -67,7 +68,7 @@ def judge(case: Case, folder: Path) -> Verdict:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _watchdog():
             code = main(case.argv)
     except Hang as hang:
-        problems.append(f"hang: {hang}")
+        problems.append(f"{HANG}: {hang}")
     except BaseException as error:  # whatever it is, it is a finding
         problems.append(f"escaped: {type(error).__name__}: {error}")
     finally:

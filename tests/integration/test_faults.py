@@ -14,7 +14,7 @@ from planner.fleet import ray_pool
 from planner.fleet.local import LocalExecutor
 from planner.fleet.ray_pool import RayExecutor
 from planner.host.problem import HostFailure
-from tests.integration.processes import children, descendants, name_of
+from tests.integration.processes import descendants, name_of
 
 
 class HostsOfATenth(FakeSim):
@@ -57,6 +57,12 @@ def run_and_kill(executor, plan, name, times=1):
     return outcomes
 
 
+def family_of(executor):
+    """List the driver and all that it has started, once its Ray is there."""
+    wait_until(lambda: of_name(executor.driver_pid(), "raylet"), 60)
+    return [executor.driver_pid(), *descendants(executor.driver_pid())]
+
+
 def of_name(root, name):
     return [pid for pid in descendants(root) if name in name_of(pid)]
 
@@ -77,12 +83,13 @@ CORE_LOST = "Ray was lost (one of its processes ended); starting it again."
 def test_whatever_is_killed_the_outcomes_are_the_same(plan, expected, here, capfd, name, said):
     lines = []
     with RayExecutor(2, say=lines.append) as executor:
+        family = family_of(executor)
         assert run_and_kill(executor, plan, name) == expected
-        first = executor.driver_pid()
+        family += family_of(executor)
     assert lines[0].startswith(said)
     assert len(lines) == 1
     assert capfd.readouterr() == ("", "")
-    assert not children(first)
+    wait_until(lambda: not any(name_of(pid) for pid in family), 5)
 
 
 class HostsOfAHundredth(FakeSim):

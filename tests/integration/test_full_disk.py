@@ -58,13 +58,15 @@ def check_stored(out, error):
     return stored
 
 
-def test_no_space_for_a_part(config, tmp_path, monkeypatch, undisturbed, capsys):
+@pytest.mark.parametrize("most", [40, 41])
+def test_no_space_for_a_part(most, config, tmp_path, monkeypatch, undisturbed, capsys):
+    """What cannot be made durable is a part in one case, its folder's list in the other."""
     out = tmp_path / "run"
     written, real = [], part.os.fsync
 
     def full(handle):
         written.append(handle)
-        if len(written) > 40:
+        if len(written) > most:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(handle)
 

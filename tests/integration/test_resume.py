@@ -17,10 +17,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from fake_sim import FakeSim, stand_in, written_config
+from fake_sim import FakeSim, fake_plan, stand_in, written_config
 
+from planner.cli import interrupt
 from planner.cli import sweep as sweep_module
+from planner.cli.interrupt import GentleExecutor, Interrupts
 from planner.cli.main import main
+from planner.errors import StoppedError
+from planner.fleet.local import LocalExecutor
+from planner.host.problem import HostResult
 from planner.results import identity
 from planner.results.journal import journal_folder
 from planner.results.part import read_part, write_part
@@ -285,6 +290,31 @@ def test_stopped_twice_it_ends_at_once(config, tmp_path):
     assert time.monotonic() - asked_s < 1.0
     assert "stopped at once" in error
     assert parts(out)
+
+
+class InterruptedSim(FakeSim):
+    """Is interrupted in the middle of its third host, which would take very long."""
+
+    def run(self, problem, keep_timeline=False, ticked=None):
+        self.count = getattr(self, "count", 0) + 1
+        if self.count == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60)
+        return super().run(problem, keep_timeline)
+
+
+def test_a_host_in_the_middle_of_which_it_is_stopped_has_not_failed(monkeypatch):
+    """It would be stored as a failure that comes again, and --resume would not simulate it."""
+    monkeypatch.setattr(interrupt, "_OVERDUE_S", 0.2)
+    plan, found = fake_plan(), {}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    with Interrupts() as interrupts:
+        executor = GentleExecutor(LocalExecutor(interrupts.stop), interrupts)
+        with pytest.raises(StoppedError):
+            executor.run_problems(plan.problems, InterruptedSim, plan.source, found.__setitem__, lambda count: None)
+    for number, handler in before.items():  # a command that was stopped leaves its own: its process ends
+        signal.signal(number, handler)
+    assert [type(outcome) for outcome in found.values()] == [HostResult, HostResult]
 
 
 def test_stopped_before_anything_is_stored_it_leaves_nothing(config, tmp_path):
