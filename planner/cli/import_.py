@@ -7,12 +7,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from planner.cli import import_inventory
+
 if TYPE_CHECKING:
-    from planner.inventory.found import Found
     from planner.inventory.progress import Progress
     from planner.workload.fleet_records import FleetFiles
 
@@ -22,26 +23,13 @@ import_app = typer.Typer(help="Turn real inventories and traces into a fleet dir
 
 OutDir = Annotated[Path, typer.Option("--out", metavar="FLEET", help="Fleet directory to write.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a fleet directory that exists.")]
-Sources = Annotated[
-    list[Path], typer.Argument(metavar="SOURCE...", help="Files or directories; several are one fleet.")
-]
-Groups = Annotated[
-    Literal["names", "pools", "none"],
-    typer.Option(help="VMs whose demand moves together: named alike, of one pool (project, namespace), or none."),
-]
-HostMemory = Annotated[
-    str | None,
-    typer.Option(help='Memory of hosts that do not tell theirs, e.g. "512 GiB"; they are left out otherwise.'),
-]
-HostCores = Annotated[int | None, typer.Option(min=1, max=65_536, help="Cores of hosts that do not tell theirs.")]
-
-
-class InventoryChoices(NamedTuple):
-    """What the options of every import of an inventory say."""
-
-    groups: Literal["names", "pools", "none"]
-    host_memory: str | None
-    host_cores: int | None
+for _command in (
+    import_inventory.libvirt,
+    import_inventory.proxmox,
+    import_inventory.openstack,
+    import_inventory.prometheus,
+):
+    import_app.command()(_command)
 
 
 @import_app.command()
@@ -77,7 +65,7 @@ def table(  # noqa: PLR0913, PLR0917 (an argument is an option of the command he
     from planner.inventory.table import TableOptions, import_table
     from planner.inventory.table_files import find_files
 
-    options = TableOptions(active_unit, granted_unit, _tick_s(tick), acknowledgement)
+    options = TableOptions(active_unit, granted_unit, tick_seconds(tick), acknowledgement)
     given = {"active": tuple(active or ()), "granted": tuple(granted or ()), "cpu": tuple(cpu or ())}
 
     def load(progress: "Progress") -> "FleetFiles":
@@ -86,40 +74,12 @@ def table(  # noqa: PLR0913, PLR0917 (an argument is an option of the command he
     _run(out, force, load)
 
 
-def _run_inventory(out: Path, force: bool, choices: "InventoryChoices", read: Callable[["Progress"], "Found"]) -> None:
-    """Read an inventory, write its fleet directory with configs and report, print the report."""
-    from planner.inventory.fleet_of import FleetOptions, make_fleet
-    from planner.inventory.import_report import report_lines
-    from planner.report.import_page import render_import_page
-    from planner.workload.fleet_files import check_target, write_fleet
-
-    options = FleetOptions(choices.groups, _memory_bytes(choices.host_memory), choices.host_cores)
-    check_target(out, force)
-    made = make_fleet(read(_ShowFiles()), options)
-    lines = report_lines(made.report)
-    page, text = render_import_page(made.report), "\n".join(lines) + "\n"
-    write_fleet(out, made.fleet, force, {**made.configs, "import-report.txt": text, "import-report.html": page})
-    typer.echo("\n".join([*lines, "", f"Written to {out}; all of it in {out / 'import-report.html'}"]))
-    for name in made.configs:
-        typer.echo(f"Next: planner sweep {out / name}")
-
-
-def _memory_bytes(text: str | None) -> int | None:
-    from planner.errors import InputError
-    from planner.units import parse_bytes
-
-    try:
-        return None if text is None else parse_bytes(text)
-    except ValueError as error:
-        raise InputError("--host-memory", str(error)) from error
-
-
 def _run(out: Path, force: bool, load: Callable[["Progress"], "FleetFiles"]) -> None:
     """Load a fleet with progress on stderr, write it, print the summary. The target is checked before the work."""
     from planner.workload.fleet_files import check_target, write_fleet
 
     check_target(out, force)
-    fleet = load(_ShowFiles())
+    fleet = load(ShowFiles())
     write_fleet(out, fleet, force)
     typer.echo("\n".join([*_lines(fleet), f"  written to    {out}"]))
 
@@ -153,7 +113,8 @@ def _utc(seconds: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds)) + " UTC"
 
 
-def _tick_s(text: str | None) -> int | None:
+def tick_seconds(text: str | None) -> int | None:
+    """Return the length of a tick as given by an option. Raises InputError where it does not divide a day."""
     from planner.errors import InputError
     from planner.units import parse_seconds
 
@@ -168,7 +129,7 @@ def _tick_s(text: str | None) -> int | None:
     return int(tick_s)
 
 
-class _ShowFiles:
+class ShowFiles:
     """Count files on stderr: in place on a terminal, a line every ten seconds elsewhere."""
 
     def __init__(self) -> None:
@@ -176,6 +137,7 @@ class _ShowFiles:
         self._started_s = self._last_s = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
+        """Take note of `done` of `total` files."""
         now_s = time.monotonic()
         is_last = done == total
         if now_s - self._last_s < (0.2 if self._is_terminal else _LINE_EVERY_S) and not is_last:

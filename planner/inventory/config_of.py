@@ -30,7 +30,7 @@ def config_texts(found: Found, vms: Sequence[VmRecord]) -> dict[str, str]:
     running = [vm for vm in vms if vm.is_on is not False]
     named = sorted({host.cluster for host in usable if host.cluster is not None})
     clusters: list[str | None] = [*named]
-    if len(clusters) < 2 and all(vm.cluster in (None, *clusters) for vm in running):
+    if not named or (len(named) == 1 and all(vm.cluster in (None, *named) for vm in running)):
         clusters = [None]
     elif any(host.cluster is None for host in usable):
         alone = ", ".join(host.name for host in usable if host.cluster is None)

@@ -9,6 +9,7 @@ from planner.units import format_bytes
 from planner.workload.fleet_records import VmRecord
 
 MOST_PLACES = 3
+MOST_READ = 6
 MOST_LINES = 12
 """Balances that do not agree, shown in the text; the page has all."""
 _KNOWABLE = {
@@ -119,7 +120,7 @@ def report_lines(report: ImportReport) -> list[str]:
     lines = [f"Imported from {report.source}"]
     lines += [f"  {what:<26}{value}" + (f"  ({note})" if note else "") for what, value, note in report.facts]
     if report.read:
-        lines += ["  read                      " + ", ".join(f"{name}: {rows} rows" for name, rows in report.read)]
+        lines.append(f"  {'read':<26}{_read_text(report.read)}")
     apart = [item for item in report.balances if not item.agrees]
     if report.balances:
         agree = len(report.balances) - len(apart)
@@ -136,6 +137,12 @@ def report_lines(report: ImportReport) -> list[str]:
     if report.assumptions:
         lines += ["", "Assumed", *(f"  {text}" for text in report.assumptions)]
     return lines
+
+
+def _read_text(read: Sequence[tuple[str, int]]) -> str:
+    if len(read) > MOST_READ:
+        return f"{sum(rows for _, rows in read)} rows of {len(read)} files or parts"
+    return ", ".join(f"{name}: {rows} row{'' if rows == 1 else 's'}" for name, rows in read)
 
 
 def told_text(item: Told) -> str:

@@ -1,0 +1,118 @@
+"""`planner import KIND` from the command line: from dumps to a fleet directory whose config sweeps, in one line each."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from planner.cli.main import main
+from planner.config.load import load_config
+
+DOMSTATS = """
+Domain: 'web-1'
+  state.state=1
+  balloon.current=4194304
+  balloon.maximum=4194304
+  balloon.rss=3145728
+  vcpu.current=2
+  vcpu.maximum=2
+
+Domain: 'web-2'
+  state.state=1
+  balloon.current=4194304
+  balloon.maximum=4194304
+  balloon.rss=2097152
+  vcpu.current=2
+  vcpu.maximum=2
+
+Domain: 'old'
+  state.state=5
+  balloon.current=2097152
+  balloon.maximum=2097152
+  vcpu.maximum=1
+"""
+NODEINFO = """CPU model:           x86_64
+CPU(s):              16
+CPU frequency:       2600 MHz
+CPU socket(s):       1
+Core(s) per socket:  8
+Thread(s) per core:  2
+NUMA cell(s):        1
+Memory size:         33554432 KiB
+"""
+
+
+@pytest.fixture
+def dumps(tmp_path):
+    folder = tmp_path / "kvm-01"
+    folder.mkdir()
+    (folder / "domstats.txt").write_text(DOMSTATS)
+    (folder / "nodeinfo.txt").write_text(NODEINFO)
+    return folder
+
+
+def run_import(capsys, *words):
+    code = main(["import", *map(str, words)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_from_dumps_to_a_sweep(dumps, tmp_path, capsys):
+    out = tmp_path / "fleet"
+    code, told, _ = run_import(capsys, "libvirt", dumps, "--out", out)
+    assert code == 0
+    assert "VMs that run              2  (8 GiB configured)" in told
+    assert "VMs that are off          1" in told
+    assert f"Next: planner sweep {out / 'fleet.yaml'}" in told
+    names = {path.name for path in out.iterdir()}
+    assert names == {"fleet.json", "vms.parquet", "fleet.yaml", "import-report.txt", "import-report.html"}
+    config = load_config(out / "fleet.yaml")
+    assert [(host.memory, host.cores) for host in config.fleet.hosts] == [(32 * 2**30, 8)]
+    run = tmp_path / "run"
+    words = ["sweep", str(out / "fleet.yaml"), "--out", str(run), "--executor", "local", "--set", "horizon=1 h"]
+    assert (
+        main([*words, "--set", "sweep.overcommit_ratio=[1.0]", "--set", "sweep.replicates=2", "--set", "warm_up=0 s"])
+        == 0
+    )
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "has no time series" in page
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["scenarios"][0]["hosts_used"] == 1
+
+
+def test_neither_files_nor_a_live_source_or_both(dumps, tmp_path, capsys):
+    code, _, error = run_import(capsys, "libvirt", "--out", tmp_path / "fleet")
+    assert code == 2
+    assert "SOURCE or --uri: neither was given" in error
+    code, _, error = run_import(capsys, "libvirt", dumps, "--uri", "test:///default", "--out", tmp_path / "fleet")
+    assert code == 2
+    assert "both were given" in error
+    assert not (tmp_path / "fleet").exists()
+
+
+def test_an_existing_fleet_is_kept_and_replaced_with_force(dumps, tmp_path, capsys):
+    out = tmp_path / "fleet"
+    assert run_import(capsys, "libvirt", dumps, "--out", out)[0] == 0
+    code, _, error = run_import(capsys, "libvirt", dumps, "--out", out)
+    assert code == 2
+    assert "exists already" in error
+    assert run_import(capsys, "libvirt", dumps, "--out", out, "--force")[0] == 0
+
+
+def test_a_secret_is_asked_for_where_somebody_can_answer_and_else_named(tmp_path):
+    words = ["import", "proxmox", "--url", "https://127.0.0.1:1", "--token-id", "a@pve!b", "--out", str(tmp_path / "f")]
+    environment = {name: value for name, value in os.environ.items() if name != "PROXMOX_TOKEN_SECRET"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from planner.cli.main import main; sys.exit(main())", *words],
+        env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "PROXMOX_TOKEN_SECRET: is not set, and nobody can be asked" in done.stderr
+
+
+def test_host_memory_that_is_none(dumps, tmp_path, capsys):
+    code, _, error = run_import(capsys, "libvirt", dumps, "--host-memory", "lots", "--out", tmp_path / "fleet")
+    assert code == 2
+    assert "--host-memory" in error
