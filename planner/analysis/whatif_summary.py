@@ -14,6 +14,7 @@ from planner.analysis.objectives import slo_sentence
 from planner.analysis.scenarios import ScenarioSummary, summarize_scenario
 from planner.analysis.whatif import differences, host_differences, vm_differences, worst_variant
 from planner.analysis.whatif_wording import difference_text, growth_sentence, plain_sentence, status_of
+from planner.analysis.wording import format_count
 from planner.config.spec import PlannerConfig
 
 WHATIF_VERSION = 1
@@ -95,7 +96,20 @@ def summarize_whatif(
             for item in (_case(item, tables, summaries, config, independent_replicates) for item in cases)
         ],
         "scenarios": [asdict(item) for item in found],
+        "missing": _missing(found),
     }
+
+
+def _missing(scenarios: Sequence[ScenarioSummary]) -> str:
+    """Say which host runs failed and what that does to the figures; empty where none did."""
+    failed = sum(item.failed_hosts for item in scenarios)
+    if not failed:
+        return ""
+    of_all = f"{format_count(failed, 'host run')} of {sum(item.host_runs for item in scenarios):,}"
+    return (
+        f"{of_all} failed and tell nothing; in the risk each counts as held in the lower end and as broken in the "
+        "upper one, and differences leave out the replicates that lack one."
+    )
 
 
 def _case(

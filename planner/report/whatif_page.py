@@ -118,6 +118,7 @@ def _overview(summary: Mapping[str, Any]) -> Section:
         "Every case meets the same demand as the base, replicate by replicate. Memory left without reclaim is usable "
         "memory less what guests hold and sharing does not save: below zero, something must be reclaimed."
     )
+    lead = " ".join(filter(None, (lead, summary.get("missing"))))
     return Section("cases", "All cases against the base", lead, figures, (table,))
 
 

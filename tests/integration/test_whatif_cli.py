@@ -135,3 +135,7 @@ def test_a_failed_host_is_named_and_the_exit_code_says_so(folder, capsys, monkey
     monkeypatch.setattr(whatif_module, "HostSim", FailingSim)
     assert whatif(folder, "swap: hdd") == 3
     assert "host runs failed" in capsys.readouterr().err
+    missing = read_summary(folder)["missing"]
+    assert missing.startswith("2 host runs of ")  # one host in one replicate, of the base and of the case
+    page = (folder / "out" / "report.html").read_text()
+    assert missing.split("; ")[0] in page.replace("\N{NO-BREAK SPACE}", " ")
