@@ -89,6 +89,8 @@ class FoundHost:
         Whether that account leaves VMs out that are off.
     used_bytes : int or None
         Memory in use, by the host's own account.
+    active_bytes : int or None
+        Active memory of its VMs, by the host's own account.
     ballooned_bytes, swapped_bytes : int or None
         Sums over its VMs, by the host's own account.
     swap_bytes : int or None
@@ -109,6 +111,7 @@ class FoundHost:
     n_vms: int | None = None
     vm_memory_is_of_running: bool = True
     used_bytes: int | None = None
+    active_bytes: int | None = None
     ballooned_bytes: int | None = None
     swapped_bytes: int | None = None
     swap_bytes: int | None = None
