@@ -3,7 +3,7 @@
 Says it, and changes nothing.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from planner.inventory.found import Found, FoundHost, FoundVm, Note, Power
 from planner.units import format_bytes
@@ -31,6 +31,13 @@ def find_suspicions(found: Found) -> list[Note]:
             notes.append(Note(vm.place, "runs on a host that is not among the files", f"add the dumps of {vm.host}"))
     for host in found.hosts:
         notes += _of_host(host, running[host.name])
+    counts = Counter(vm.name for vm in found.vms)
+    text = "the rule names a VM whose name several have"
+    notes += [
+        Note(f"{rule.place}, {rule.name}", text, "give VMs names of their own")
+        for rule in found.rules
+        if any(counts[name] > 1 for name in rule.vms)
+    ]
     return notes
 
 
