@@ -133,8 +133,9 @@ def test_memory_of_types_requests_limits_and_huge_pages(tmp_path):
     assert (vms["huge"].reservation_bytes, vms["less"].reservation_bytes) == (GIB, None)
     texts = sorted({note.text.split(":")[0].split(" and ")[0] for note in found.doubts})
     assert texts == [
-        "its instance type is in no file", "its limit is below its memory", "its memory is on huge pages",
-        "its overhead memory is not requested (overcommitGuestOverhead)", "it requests less memory than its guest has",
+        "it requests less memory than its guest has", "its instance type is in no file",
+        "its limit is below its memory", "its memory is on huge pages",
+        "its overhead memory is not requested (overcommitGuestOverhead)",
         "the memory of the VM is unknown",
     ]  # fmt: skip
 
