@@ -24,6 +24,7 @@ import_app = typer.Typer(help="Turn real inventories and traces into a fleet dir
 OutDir = Annotated[Path, typer.Option("--out", metavar="FLEET", help="Fleet directory to write.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a fleet directory that exists.")]
 for _command in (
+    import_inventory.rvtools,
     import_inventory.libvirt,
     import_inventory.proxmox,
     import_inventory.openstack,

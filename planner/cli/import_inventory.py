@@ -55,6 +55,23 @@ class Target(NamedTuple):
         return FleetOptions(self.groups, memory, self.host_cores)
 
 
+def rvtools(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="SOURCE...", help="Workbooks, CSV files, zips or directories; one per snapshot."),
+    ],
+    out: Out,
+    groups: Groups = "names",
+    host_memory: HostMemory = None,
+    host_cores: HostCores = None,
+    force: Force = False,
+) -> None:
+    """Import VMware inventories exported by RVTools, as a workbook or a CSV file per tab; several are snapshots."""
+    from planner.inventory.rvtools import read_rvtools
+
+    _import(Target(out, force, groups, host_memory, host_cores), lambda progress: read_rvtools(sources, progress))
+
+
 def libvirt(
     out: Out,
     sources: Sources = None,

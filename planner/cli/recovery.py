@@ -33,7 +33,7 @@ class Recovery(NamedTuple):
     host : str or None
         The host that is pressed longest; None where no host took VMs in.
     timeline : int64 array, shape (n_ticks, len(TIMELINE_COLUMNS)), or None
-        Of that host, replicate 0.
+        Of that host, replicate 0; None where that one failed.
     """
 
     rows: list[tuple[str, str]]
@@ -69,31 +69,42 @@ def describe_recovery(
     found = []
     with show_progress("after the failure", len(takers) * config.sweep.replicates) as advance:
 
-        def time_of(host: PlacedHost, replicate: int) -> float | None:
-            def line(item: PlacedScenario, where: PlacedHost) -> object:
+        def line(item: PlacedScenario, where: PlacedHost, replicate: int) -> np.ndarray | None:
+            """Time line of a host; None where its simulation fails, which its row in the tables says."""
+            try:
                 return sim.run(host_problem(item, where, replicate), keep_timeline=True).timeline
-
-            old = before.get(host.hardware.name)
-            without = None if old is None else line(base, old)
-            advance(1)
-            return pressure_after(line(changed, host), at_tick, config.tick, calm, without)  # type: ignore[arg-type]
+            except Exception:
+                return None
 
         for host in takers:
-            times = [time_of(host, replicate) for replicate in range(config.sweep.replicates)]
-            n_pressed = sum(time is None or time > 0 for time in times)
-            found.append(_HostRecovery(host.hardware.name, estimate_recovery(times, config.slo.confidence), n_pressed))
+            times: list[float | None] = []
+            for replicate in range(config.sweep.replicates):
+                old = before.get(host.hardware.name)
+                without = None if old is None else line(base, old, replicate)
+                with_it = line(changed, host, replicate)
+                advance(1)
+                if with_it is not None and (old is None or without is not None):
+                    times.append(pressure_after(with_it, at_tick, config.tick, calm, without))
+            if times:
+                n_pressed = sum(time is None or time > 0 for time in times)
+                time = estimate_recovery(times, config.slo.confidence)
+                found.append(_HostRecovery(host.hardware.name, time, n_pressed))
+    failed = len(takers) * config.sweep.replicates - sum(item.time.replicates for item in found)
+    left_out = [("host runs that failed, left out here", f"{failed}")] if failed else []
     if not found:
-        return Recovery([("hosts that took VMs in", "none")])
+        return Recovery([("hosts that took VMs in", f"{len(takers)}" if takers else "none"), *left_out])
     longest = max(found, key=lambda item: inf if item.time.median_s is None else item.time.median_s)
     shown = next(host for host in takers if host.hardware.name == longest.host)
-    timeline = sim.run(host_problem(changed, shown), keep_timeline=True).timeline
-    return Recovery(_rows(found, longest, config.sweep.replicates), longest.host, timeline)
+    rows = _rows(found, longest, len(takers), config.sweep.replicates)
+    return Recovery([*rows, *left_out], longest.host, line(changed, shown, 0))
 
 
-def _rows(found: Sequence[_HostRecovery], longest: _HostRecovery, replicates: int) -> list[tuple[str, str]]:
+def _rows(
+    found: Sequence[_HostRecovery], longest: _HostRecovery, n_takers: int, replicates: int
+) -> list[tuple[str, str]]:
     pressed = [item for item in found if item.n_pressed]
     rows = [
-        ("hosts that took VMs in", f"{len(found)}"),
+        ("hosts that took VMs in", f"{n_takers}"),
         ("of them pressed by it: state soft or worse, or above the objective", f"{len(pressed)}"),
     ]
     if pressed:

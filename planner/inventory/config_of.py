@@ -28,6 +28,11 @@ def config_texts(found: Found, vms: Sequence[VmRecord]) -> dict[str, str]:
     """
     usable = [host for host in found.hosts if _is_used(host, found)]
     running = [vm for vm in vms if vm.is_on is not False]
+    if not usable:
+        found.doubts.append(
+            Note(found.source, "no host is known well enough for a config", "--host-memory, or write one")
+        )
+        return {}
     named = sorted({host.cluster for host in usable if host.cluster is not None})
     clusters: list[str | None] = [*named]
     if not named or (len(named) == 1 and all(vm.cluster in (None, *named) for vm in running)):
@@ -41,7 +46,7 @@ def config_texts(found: Found, vms: Sequence[VmRecord]) -> dict[str, str]:
         hosts = [host for host in usable if cluster is None or host.cluster == cluster]
         mine = [vm for vm in running if cluster is None or vm.cluster == cluster]
         if not hosts or not mine:
-            found.doubts.append(Note(str(cluster), "the cluster has no running VM", "it has no config"))
+            found.doubts.append(Note(cluster or found.source, "no VM runs there: it has no config"))
             continue
         name = MAIN_CONFIG if number == 0 else f"fleet-{_file_name(cluster or '')}.yaml"
         texts[name] = _text(found, cluster, hosts, mine)

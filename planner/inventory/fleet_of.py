@@ -126,7 +126,7 @@ def _groups(vms: list[FoundVm], grouping: Grouping, found: Found) -> list[str | 
         n_grouped = sum(group is not None for group in groups)
         found.assumptions.append(
             f"VMs whose names differ in numbers alone move together, as tenant groups do: {n_grouped} of {len(vms)} "
-            f"VMs in {len(set(groups) - {None})} groups (--groups says otherwise)"
+            f"VMs are in such a group, of which there are {len(set(groups) - {None})} (--groups says otherwise)"
         )
         return groups
     if grouping == "pools":

@@ -13,7 +13,7 @@ MOST_READ = 6
 MOST_LINES = 12
 """Balances that do not agree, shown in the text; the page has all."""
 _KNOWABLE = {
-    "host": "host it runs on",
+    "host": "host it runs on, among those in the config",
     "vcpus": "vCPUs",
     "consumed_bytes": "consumed memory",
     "active_bytes": "active memory",

@@ -1,4 +1,4 @@
-"""`planner import KIND` from the command line: from dumps to a fleet directory whose config sweeps, in one line each."""
+"""`planner import KIND` from the command line: from dumps to a fleet directory whose config sweeps, in a line each."""
 
 import json
 import os

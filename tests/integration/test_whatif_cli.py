@@ -4,10 +4,11 @@ import json
 
 import pytest
 import yaml
-from fake_sim import FailingSim, stand_in, written_config
+from fake_sim import FailingSim, FakeSim, stand_in, written_config
 
 from planner.cli import whatif as whatif_module
 from planner.cli.main import main
+from planner.errors import InvariantError
 
 SWEEP = {"overcommit_ratio": [1.2, 1.8], "placement": ["first-fit"], "replicates": 4}
 
@@ -139,3 +140,19 @@ def test_a_failed_host_is_named_and_the_exit_code_says_so(folder, capsys, monkey
     assert missing.startswith("2 host runs of ")  # one host in one replicate, of the base and of the case
     page = (folder / "out" / "report.html").read_text()
     assert missing.split("; ")[0] in page.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_host_that_fails_only_in_some_replicates_is_left_out_of_recovery(folder, monkeypatch):
+    class FailsSecond(FakeSim):
+        def run(self, problem, keep_timeline=False, ticked=None):
+            if keep_timeline and problem.replicate == 1:
+                raise InvariantError("frames do not add up")
+            return super().run(problem, keep_timeline, ticked)
+
+    monkeypatch.setattr(whatif_module, "HostSim", FailsSecond)
+    assert whatif(folder, "lose_hosts: {any: 1, at: 10 min}") == 0
+    (case,) = read_summary(folder)["cases"]
+    rows = dict(case["recovery"])
+    takers = int(rows["hosts that took VMs in"])
+    assert takers > 0
+    assert rows["host runs that failed, left out here"] == str(takers)
