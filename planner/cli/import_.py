@@ -28,6 +28,7 @@ for _command in (
     import_inventory.libvirt,
     import_inventory.proxmox,
     import_inventory.openstack,
+    import_inventory.kubevirt,
     import_inventory.prometheus,
 ):
     import_app.command()(_command)

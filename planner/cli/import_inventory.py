@@ -141,6 +141,20 @@ def openstack(
     _import(Target(out, force, groups, host_memory, host_cores), lambda progress: read_openstack(sources, progress))
 
 
+def kubevirt(
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="YAML or JSON files, or directories.")],
+    out: Out,
+    groups: Groups = "names",
+    host_memory: HostMemory = None,
+    host_cores: HostCores = None,
+    force: Force = False,
+) -> None:
+    """Import KubeVirt VMs: what kubectl get vm, vmi, nodes, virtualmachineclusterinstancetypes -A -o yaml prints."""
+    from planner.inventory.kubevirt import read_kubevirt
+
+    _import(Target(out, force, groups, host_memory, host_cores), lambda progress: read_kubevirt(sources, progress))
+
+
 def prometheus(  # noqa: PLR0913, PLR0917 (an argument is an option of the command here)
     out: Out,
     sources: Sources = None,

@@ -58,7 +58,7 @@ class FakeSim:
         demand = self.source.demand(problem.replicate)
         configured = self.source.vms.configured_bytes[list(problem.vm_idx)]
         ratio = configured.sum() / problem.host.memory_bytes
-        level = float(demand.active_fraction[:, 0].mean()) + len(names) / 100
+        level = float(np.nanmean(demand.active_fraction[:, 0])) + len(names) / 100
         level *= {"low": 0.5, "middle": 1.0, "high": 2.0}[problem.workload.tail]
         swapped = max(0.0, ratio - 1.3) * 1e9 * level
         row = {c.name: _value(c.dtype, level) for c in HOST_COLUMNS if c.simulated}
