@@ -8,15 +8,14 @@ the older .xls, .xlsb and OpenDocument, which any spreadsheet program turns into
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from planner.errors import InputError
 from planner.input_files import check_regular, read_bytes
 from planner.inventory.archive import MAX_MEMBER_BYTES, open_archive, read_member
-from planner.inventory.found import Note
 from planner.inventory.workbook_csv import parse_csv
+from planner.inventory.workbook_sheet import Sheet
 from planner.inventory.workbook_xlsx import read_xlsx
 
 MAX_FILES = 1000
@@ -24,31 +23,6 @@ _AGAIN = "export or copy it again"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _SAVE_AS = "open it in a spreadsheet program, save it as .xlsx, and import that"
 _TAB_FILE = re.compile(r"^(?P<prefix>.*?)(?:tab)?(?P<tab>d?v[a-z]+)$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A tab as it is in the file.
-
-    Attributes
-    ----------
-    tab : str
-        Its name, spelled as asked for: "vInfo".
-    file : str
-        File that it is in, for messages.
-    rows : list of list
-        Cells, all rows equally long or shorter at the end; an empty cell is "".
-    faults : dict
-        Row and column of cells that hold no value that can be taken, to the reason.
-    notes : tuple of Note
-        What was odd about it.
-    """
-
-    tab: str
-    file: str
-    rows: list[list[Any]]
-    faults: dict[tuple[int, int], str] = field(default_factory=dict)
-    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,15 +85,14 @@ class WorkbookFiles:
     def _read(self, parts: list[_Part]) -> Workbook:
         if not parts[0].tab:
             path = Path(parts[0].group[0])
-            return Workbook(path.name, {raw.tab: Sheet(*raw) for raw in read_xlsx(path, self._tabs)})
+            return Workbook(path.name, {sheet.tab: sheet for sheet in read_xlsx(path, self._tabs)})
         sheets: dict[str, Sheet] = {}
         for part in parts:
             if part.tab in sheets:
                 place = f"{sheets[part.tab].file}, {part.label}"
                 raise InputError(place, f"both hold the tab {part.tab} of one export", "name one of them")
             assert part.read is not None
-            raw = parse_csv(part.read(), part.tab, part.label)
-            sheets[part.tab] = Sheet(part.tab, part.label, *raw)
+            sheets[part.tab] = parse_csv(part.read(), part.tab, part.label)
         return Workbook(PurePosixPath(parts[0].label).name if len(parts) == 1 else parts[0].group[0], sheets)
 
     def _parts(self, source: Path) -> list[_Part]:
@@ -183,7 +156,7 @@ class WorkbookFiles:
 
     def _check_signature(self, data: bytes, label: str) -> None:
         """Accept a CSV file of any name when its header leaves no doubt about the tab."""
-        rows = parse_csv(data, self._needed, label)[0]
+        rows = parse_csv(data, self._needed, label).rows
         header = {re.sub(r"[^a-z0-9]", "", str(cell).lower()) for cell in (rows[0] if rows else [])}
         if not self._signature <= header:
             message = "neither its name nor its header tells which tab it holds"

@@ -10,7 +10,7 @@ import io
 
 from planner.errors import InputError
 from planner.inventory.found import Note
-from planner.inventory.workbook_limits import MAX_CELLS, MAX_ROWS, check_rows
+from planner.inventory.workbook_sheet import MAX_CELLS, MAX_ROWS, Sheet, check_rows
 
 _SEPARATORS = ";,\t|"
 _AGAIN = "export or copy it again"
@@ -18,9 +18,7 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (code
 _MAX_CELL_CHARACTERS = 1 << 20
 
 
-def parse_csv(
-    data: bytes, tab: str, label: str
-) -> tuple[list[list[str]], dict[tuple[int, int], str], tuple[Note, ...]]:
+def parse_csv(data: bytes, tab: str, label: str) -> Sheet:
     """Parse a CSV file.
 
     Parameters
@@ -28,11 +26,6 @@ def parse_csv(
     data : bytes
     tab, label : str
         The tab that it holds and the file's name, for messages.
-
-    Returns
-    -------
-    rows, faults, notes
-        As in `planner.inventory.workbook.Sheet`; CSV has no faults that its text does not show.
 
     Raises
     ------
@@ -50,7 +43,7 @@ def parse_csv(
         text, separator = rest, declared[4]
     else:
         separator = _separator(text)
-    return _rows(text, separator, tab, label), {}, notes
+    return Sheet(tab, label, _rows(text, separator, tab, label), notes=notes)
 
 
 def _decode(data: bytes, place: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
@@ -21,7 +21,7 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 from planner.errors import InputError
 from planner.inventory.archive import open_archive, read_member
 from planner.inventory.found import Note
-from planner.inventory.workbook_limits import check_rows
+from planner.inventory.workbook_sheet import Sheet, cell_name, check_rows
 from planner.units import GIB, MIB, format_bytes
 
 MAX_UNPACKED_BYTES = GIB
@@ -37,17 +37,7 @@ _TEXT_CELL = re.compile(rb"\bt=[\"']str[\"']")
 _ATTRIBUTE_REFERENCE = re.compile(rb'\br=["\']([A-Za-z]+)(\d+)["\']')
 
 
-class RawSheet(NamedTuple):
-    """Arguments of `planner.inventory.workbook.Sheet`."""
-
-    tab: str
-    file: str
-    rows: list[list[Any]]
-    faults: dict[tuple[int, int], str]
-    notes: tuple[Note, ...]
-
-
-def read_xlsx(path: Path, tabs: Mapping[str, str]) -> list[RawSheet]:
+def read_xlsx(path: Path, tabs: Mapping[str, str]) -> list[Sheet]:
     """Read some tabs of a workbook.
 
     Parameters
@@ -179,25 +169,15 @@ def _faults(page: bytes) -> dict[tuple[int, int], str]:
     return faults
 
 
-def _sheet(sheet: CalamineSheet, tab: str, path: Path, faults: dict[tuple[int, int], str]) -> RawSheet:
+def _sheet(sheet: CalamineSheet, tab: str, path: Path, faults: dict[tuple[int, int], str]) -> Sheet:
     rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
     notes = []
     for (top, left), (bottom, right) in (sheet.merged_cell_ranges or [])[:_MAX_MERGED]:
-        name = f"{tab}!{_letters(left)}{top + 1}:{_letters(right)}{bottom + 1}"
+        name = f"{cell_name(tab, top, left)}:{cell_name('', bottom, right).lstrip('!')}"
         if bottom > top and top < len(rows) and rows[top][left] != "":
             for row in rows[top + 1 : bottom + 1]:
                 row[left] = row[left] if row[left] != "" else rows[top][left]
             notes.append(Note(name, "merged cells: the value is taken for each of their rows"))
         if right > left:
             notes.append(Note(name, "merged cells: the value is taken for the first of their columns, not the others"))
-    return RawSheet(tab, str(path), rows, faults, tuple(notes))
-
-
-def _letters(column_idx: int) -> str:
-    """Write the name of a column: 0 is A, 26 is AA."""
-    name = ""
-    number = column_idx + 1
-    while number:
-        number, letter = divmod(number - 1, 26)
-        name = chr(65 + letter) + name
-    return name
+    return Sheet(tab, str(path), rows, faults, tuple(notes))

@@ -10,7 +10,7 @@ from rvtools_books import HEADERS, INFO, csv_text, rewrite_member, tabs, vm, wri
 
 from planner.errors import InputError
 from planner.inventory.rvtools import read_rvtools
-from planner.inventory.workbook_limits import MAX_ROWS
+from planner.inventory.workbook_sheet import MAX_ROWS
 from planner.units import GIB, MIB
 
 SHEET = "xl/worksheets/sheet1.xml"
@@ -112,7 +112,7 @@ def test_missing_columns_are_said(tmp_path, name, header):
     [
         ("lots", r'vMemory!E3: "lots" is not a number; leave the cell empty'),
         ("-5", r"vMemory!E3: -5 is negative"),
-        (1e18, r"vMemory!E3: 1e\+18 MiB is more than 1 EiB"),
+        (1e18, r"vMemory!E3: 1e\+18 is too large; expected at most 1 EiB; is it in MiB"),
         ("#REF!", r"vMemory!E3: holds the error #REF!"),
         (True, r'vMemory!E3: "True" is not a number'),
         (datetime.datetime(2025, 3, 1), r'vMemory!E3: "2025-03-01" is not a number'),
