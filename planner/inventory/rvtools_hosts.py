@@ -6,6 +6,7 @@ usage %" of the memory, to a percent.
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from planner.inventory.found import FoundCluster, FoundHost, Note
@@ -28,6 +29,7 @@ def read_hosts(tabs: dict[str, Tab], snapshot: Snapshot) -> None:
         for row_idx, values in enumerate(_host_rows(tab)):
             _add_host(values, tab.row_place(row_idx), snapshot)
     known = set(snapshot.hosts)
+    _add_clusters_by_vms(snapshot)
     for row in snapshot.rows:
         name = row.vm.host
         if name is None or name.casefold() in known:
@@ -36,6 +38,17 @@ def read_hosts(tabs: dict[str, Tab], snapshot: Snapshot) -> None:
             snapshot.hosts[name.casefold()] = FoundHost(name, row.vm.place, cluster=row.vm.cluster)
             message = "the host is named by VMs and is not in vHost: its memory is unknown"
             snapshot.doubts.append(Note(f'{row.vm.place}, host "{name}"', message, "export vHost with it"))
+
+
+def _add_clusters_by_vms(snapshot: Snapshot) -> None:
+    """Give hosts whose cluster vHost does not tell that of their VMs, where these agree."""
+    told: dict[str, set[str | None]] = {}
+    for row in snapshot.rows:
+        told.setdefault((row.vm.host or "").casefold(), set()).add(row.vm.cluster)
+    for key, host in snapshot.hosts.items():
+        clusters = told.get(key, set())
+        if host.cluster is None and len(clusters) == 1:
+            snapshot.hosts[key] = replace(host, cluster=next(iter(clusters)))
 
 
 def _host_rows(tab: Tab) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Merge several RVTools exports: what a VM is by the newest, what it takes by the largest of all.
 
 A VM is the same by VM UUID, else SMBIOS UUID, else name and cluster. One that a newer export of the same vCenter (of
-the same cluster, where no vCenter is told) does not list is gone. Exports of different vCenters add up.
+the same cluster or host, where no vCenter is told) does not list is gone. Exports of different vCenters add up.
 """
 
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ def merge_snapshots(snapshots: Sequence[Snapshot]) -> Merged:
             at = known.find(row)
             if at is not None:
                 known.rows[at] = _with_largest(known.rows[at], row.vm)
-            elif _is_covered(row.vcenter, row.vm.cluster, newer):
+            elif _is_covered(row.vcenter, row.vm.cluster, row.vm.host, newer):
                 merged.skipped.append(Note(f'{row.vm.place}, "{row.vm.name}"', f"VM that is {_GONE}"))
             else:
                 fresh.append(row)
@@ -129,11 +129,13 @@ def _with_largest(row: Row, older: FoundVm) -> Row:
     return replace(row, vm=replace(row.vm, **amounts))  # type: ignore[arg-type]
 
 
-def _is_covered(vcenter: str | None, cluster: str | None, newer: Sequence[Snapshot]) -> bool:
+def _is_covered(vcenter: str | None, cluster: str | None, host: str | None, newer: Sequence[Snapshot]) -> bool:
     """Return whether a newer export would list what is in this place, if it still were there."""
     if vcenter is not None:
         return any(vcenter in snapshot.vcenters for snapshot in newer)
-    return any(not snapshot.vcenters and (cluster or "").casefold() in {*snapshot.clusters, ""} for snapshot in newer)
+    if cluster is not None:
+        return any(cluster.casefold() in snapshot.clusters for snapshot in newer if not snapshot.vcenters)
+    return host is None or any(host.casefold() in snapshot.hosts for snapshot in newer if not snapshot.vcenters)
 
 
 def _add_hosts(snapshot: Snapshot, newer: Sequence[Snapshot], merged: Merged) -> None:
@@ -144,7 +146,7 @@ def _add_hosts(snapshot: Snapshot, newer: Sequence[Snapshot], merged: Merged) ->
             merged.hosts[key] = replace(
                 merged.hosts[key], used_bytes=None, active_bytes=None, ballooned_bytes=None, swapped_bytes=None
             )
-        elif newer and _is_covered(vcenter, host.cluster, newer):
+        elif newer and _is_covered(vcenter, host.cluster, host.name, newer):
             merged.skipped.append(Note(f'{host.place}, "{host.name}"', f"host that is {_GONE}"))
         else:
             merged.hosts[key] = host

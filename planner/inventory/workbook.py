@@ -115,8 +115,7 @@ class WorkbookFiles:
         if not wanted:
             hint = "expected .xlsx files, or CSV files such as RVTools_tabvInfo.csv"
             raise InputError(str(folder), "holds no export", hint)
-        if len(wanted) > MAX_FILES:
-            raise InputError(str(folder), f"holds {len(wanted):,} files, more than {MAX_FILES:,}", "name fewer of them")
+        _check_count(len(wanted), folder)
         return [part for file in wanted for part in self._parts(file)]
 
     def _of_zip(self, source: Path) -> list[_Part]:
@@ -133,8 +132,9 @@ class WorkbookFiles:
         if not tables:
             hint = "expected CSV files such as RVTools_tabvInfo.csv; unpack workbooks and name them"
             raise InputError(str(source), "is a zip file with no tab of an export in it", hint)
+        _check_count(len(tables), source)
         parts = []
-        for name in tables[:MAX_FILES]:
+        for name in tables:
             inside, label = PurePosixPath(name), f"{source}, {name}"
             folder = str(source / inside.parent)
             parts.append(self._csv_part(folder, inside.name, label, _member_reader(source, name, label)))
@@ -161,6 +161,11 @@ class WorkbookFiles:
         if not self._signature <= header:
             message = "neither its name nor its header tells which tab it holds"
             raise InputError(label, message, f"name it e.g. RVTools_tab{self._needed}.csv, or import the .xlsx file")
+
+
+def _check_count(n_files: int, source: Path) -> None:
+    if n_files > MAX_FILES:
+        raise InputError(str(source), f"holds {n_files:,} files, more than {MAX_FILES:,}", "name fewer of them")
 
 
 def _head(source: Path) -> bytes:

@@ -34,6 +34,8 @@ _FILLED = re.compile(rb'<(?:\w+:)?c [^>]*?\br=["\']([A-Za-z]+)(\d+)["\'][^>]*(?<
 _CELL = re.compile(rb"<(?:\w+:)?c\b((?:[^>\"']|\"[^\"]*\"|'[^']*')*?)(?:/>|>(.*?)</(?:\w+:)?c>)", re.DOTALL)
 _VALUE = re.compile(rb"<(?:\w+:)?v[^>]*>([^<]+)</|<(?:\w+:)?is\b")
 _TEXT_CELL = re.compile(rb"\bt=[\"']str[\"']")
+_SIGNS_OF_FAULTS = (b't="e"', b"t='e'", b"<f", b":f>", b":f ", b":f/")
+"""Looked for first: a search for bytes takes a tenth of the time of a pattern."""
 _ATTRIBUTE_REFERENCE = re.compile(rb'\br=["\']([A-Za-z]+)(\d+)["\']')
 
 
@@ -95,7 +97,7 @@ def _sheet_members(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:
             raise InputError(str(path), f"is no whole workbook ({lower} is missing or too large)", _AGAIN)
         try:
             parts.append(ElementTree.fromstring(read_member(archive, name, str(path))))
-        except (ElementTree.ParseError, DefusedXmlException, ValueError) as error:
+        except (ElementTree.ParseError, DefusedXmlException, ValueError, LookupError) as error:
             raise InputError(str(path), f"is no whole workbook ({lower}: {error})", _AGAIN) from None
     index, relations = parts
     targets = {item.get("Id"): item.get("Target") or "" for item in relations}
@@ -151,7 +153,7 @@ def _column_number(letters: bytes) -> int:
 
 def _faults(page: bytes) -> dict[tuple[int, int], str]:
     """Return the cells that the reader leaves empty although something is in them: errors, formulas without a value."""
-    if not re.search(rb"\bt=[\"']e[\"']|<(?:\w+:)?f\b", page):
+    if not any(sign in page for sign in _SIGNS_OF_FAULTS):
         return {}
     faults = {}
     for cell in _CELL.finditer(page):

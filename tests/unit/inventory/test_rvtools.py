@@ -237,6 +237,15 @@ def test_exports_of_other_vcenters_add_up(tmp_path):
     assert found.skipped == []
 
 
+@pytest.mark.parametrize(("cluster_name", "names"), [("c1", ["web"]), ("c2", ["db", "web"])])
+def test_vms_are_gone_where_a_newer_export_lists_their_cluster(tmp_path, cluster_name, names):
+    older = write_at(tmp_path / "a.xlsx", 1, [vm("db", 2, VI_SDK_Server="", Cluster=cluster_name)])
+    newer = write_at(tmp_path / "b.xlsx", 2, [vm("web", 1, VI_SDK_Server="")])
+    found = read_rvtools([older, newer])
+    assert sorted(item.name for item in found.vms) == names
+    assert len(found.skipped) == 2 - len(names)
+
+
 def test_vms_without_uuid_are_joined_by_name_and_cluster(tmp_path):
     blank = {"VM_UUID": "", "SMBIOS_UUID": "", "VM_ID": ""}
     older = write_at(tmp_path / "a.xlsx", 1, [vm("web", 1, Active=900, **blank)])
@@ -263,5 +272,5 @@ def test_workbook_of_full_columns():
 def test_workbook_of_few_columns():
     found = read_rvtools([REAL / "rvtools-small-complete.xlsx"])
     assert [vm.configured_bytes // MIB for vm in found.vms] == [8192, 16384, 4096]
-    assert [host.memory_bytes for host in found.hosts] == [None, None]
+    assert [(host.memory_bytes, host.cluster) for host in found.hosts] == [(None, "sample-cluster-a")] * 2
     assert any("the memory of the host is unknown" in note.text for note in found.doubts)

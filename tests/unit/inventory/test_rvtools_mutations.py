@@ -250,6 +250,10 @@ def test_wrong_files(tmp_path):
     (tmp_path / "e.xlsx").write_text("<html>please log in</html>")
     assert "is no Excel workbook, whatever its name says" in error_of(tmp_path / "e.xlsx")
     assert "is missing" in error_of(tmp_path / "nothing.xlsx")
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for number in range(1001):
+            archive.writestr(f"{number}/RVTools_tabvInfo.csv", "VM")
+    assert "holds 1,001 files, more than 1,000" in error_of(tmp_path / "many.zip")
     (tmp_path / "empty").mkdir()
     assert "holds no export" in error_of(tmp_path / "empty")
 
@@ -279,6 +283,7 @@ def test_truncated_workbook(tmp_path, part):
     [
         (SHEET, lambda data: data[: len(data) // 2]),
         ("xl/workbook.xml", lambda data: data[:200]),
+        ("xl/workbook.xml", lambda data: data.replace(b"UTF-8", b"UTF-88")),
         ("xl/workbook.xml", lambda data: b'<!DOCTYPE a [<!ENTITY b "c">]>' + data),
         ("xl/sharedStrings.xml", lambda data: data[:100]),
     ],
