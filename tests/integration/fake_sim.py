@@ -75,9 +75,9 @@ class FakeSim:
             for c in VM_COLUMNS
             if c.simulated
         }
-        timeline = np.zeros((self.source.n_ticks, len(TIMELINE_COLUMNS)), dtype=np.int64) if keep_timeline else None
+        timeline = np.zeros((demand.n_ticks, len(TIMELINE_COLUMNS)), dtype=np.int64) if keep_timeline else None
         if timeline is not None:
-            timeline[:, 0] = np.arange(self.source.n_ticks)
+            timeline[:, 0] = np.arange(demand.n_ticks)
         return HostResult(row, vm_rows, timeline)
 
 
