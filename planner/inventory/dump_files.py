@@ -32,6 +32,7 @@ MAX_XML_DEPTH = 50
 MAX_XML_ELEMENTS = 2_000_000
 _AGAIN = "export it again"
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 _XML_TYPE = re.compile(r"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 _XML_DECLARATION = re.compile(r"<\?xml[^>]{0,200}\?>")
 
@@ -111,7 +112,10 @@ def read_dumps(sources: Sequence[Path], skipped: list[Note], progress: Progress)
 def parse_json(dump: Dump) -> Any:
     """Turn the text of a file into values. Raises InputError where it is broken or a key is there twice."""
     try:
-        return json.loads(dump.text, object_pairs_hook=_unique)
+        values = json.loads(dump.text, object_pairs_hook=_unique)
+        if _HALF_CHARACTER.search(dump.text):
+            json.dumps(values, ensure_ascii=False).encode()  # fails on half a character, which no name may have
+        return values
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise InputError(dump.place, f"cannot be read as JSON: {reason}", f"is it cut off? {_AGAIN}") from None

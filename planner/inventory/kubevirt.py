@@ -21,6 +21,8 @@ _EXPECTED = "expected kubectl get nodes,vm,vmi,virtualmachineclusterinstancetype
 _DOCUMENT_START = re.compile(r"^---(?=[ \t\r\n]|$)|^\.\.\.(?=[ \t\r\n]|$)", re.MULTILINE)
 _IS_KUBERNETES = re.compile(r"^\s*(- )?(apiVersion|kind)\s*:", re.MULTILINE)
 _MAX_LIST_DEPTH = 3
+_MAX_NAME = 253
+"""Longest name that Kubernetes takes."""
 
 
 def read_kubevirt(sources: Sequence[Path], progress: Progress = no_progress) -> Found:
@@ -102,7 +104,8 @@ def _sort(item: Any, place: str, dump: KubevirtDump, found: Found) -> bool:
     into = dump.by_kind(kind)
     metadata = item.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
-    if into is None or not isinstance(metadata, Mapping) or not isinstance(name, str):
+    is_named = isinstance(name, str) and 0 < len(name.strip()) <= _MAX_NAME
+    if into is None or not isinstance(metadata, Mapping) or not isinstance(name, str) or not is_named:
         text = f"objects of the kind {kind or 'unknown'} are not read" if into is None else "the object has no name"
         found.skipped.append(Note(place, text))
         return False

@@ -84,8 +84,8 @@ def _matches_term(term: Any, name: str, labels: Mapping[str, str]) -> bool:
     """Match as the scheduler does: all expressions must hold, and a term without any matches nothing."""
     if not isinstance(term, Mapping):
         return False
-    expressions = [(item, labels) for item in term.get("matchExpressions") or []]
-    expressions += [(item, {"metadata.name": name}) for item in term.get("matchFields") or []]
+    expressions = [(item, labels) for item in _list(term.get("matchExpressions"))]
+    expressions += [(item, {"metadata.name": name}) for item in _list(term.get("matchFields"))]
     return bool(expressions) and all(_matches(item, values) for item, values in expressions)
 
 
@@ -93,7 +93,7 @@ def _matches(expression: Any, labels: Mapping[str, str]) -> bool:
     if not isinstance(expression, Mapping):
         return False
     key, operator = str(expression.get("key")), expression.get("operator")
-    values = [str(value) for value in expression.get("values") or []]
+    values = [str(value) for value in _list(expression.get("values"))]
     value = labels.get(key)
     if operator in ("Gt", "Lt"):
         numbers = [text for text in (value, *values) if text is not None and text.lstrip("-").isdigit()]
@@ -106,6 +106,10 @@ def _matches(expression: Any, labels: Mapping[str, str]) -> bool:
         "Exists": value is not None,
         "DoesNotExist": value is None,
     }.get(str(operator), False)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _note_soft(vm: Scheduled, found: Found) -> None:
@@ -164,7 +168,7 @@ def _select(term: Mapping[str, Any], namespaces: list[str], index: _Index) -> se
         for key, value in (labels or {}).items():
             inside &= index.by_label.get((namespace, str(key), str(value)), set())
         selected |= inside
-    expressions = selector.get("matchExpressions") or []
+    expressions = _list(selector.get("matchExpressions"))
     return {n for n in selected if all(_matches(item, index.vms[n].labels) for item in expressions)}
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from planner.errors import InputError
 from planner.inventory.dump_files import Dump, parse_json, parse_xml, read_dumps
+from planner.inventory.dump_values import MAX_TEXT
 from planner.inventory.found import Found, Note
 from planner.inventory.libvirt_places import HostPlaces, own_name
 from planner.inventory.libvirt_records import LibvirtDump, VmStats, fill_found
@@ -18,6 +19,7 @@ from planner.inventory.libvirt_xml import DomainXml, find_domains, read_domain
 from planner.inventory.progress import Progress, no_progress
 
 _EXPECTED = "expected virsh domstats, dommemstat, nodeinfo, nodememstats or dumpxml"
+_NO_DOMAINS = ("host", "hostname", "nodeinfo", "nodememstats", "node")
 _NAMES = ("name", "domain", "Domain", "dom")
 
 
@@ -93,7 +95,9 @@ def _count(dump: Dump, n_records: int, found: Found) -> None:
 
 
 def _note_lines(dump: Dump, text: VirshText, found: Found) -> None:
-    found.skipped += [Note(f"{dump.place}, line {line}", "the line is not understood") for line in text.unknown_lines]
+    word = "item" if dump.looks_like_json else "line"
+    message = f"the {word} is not understood"
+    found.skipped += [Note(f"{dump.place}, {word} {number}", message) for number in text.unknown_lines]
     if text.is_cut_off:
         found.doubts.append(Note(dump.place, "the last line has no end: the file may be cut off", "export it again"))
 
@@ -106,21 +110,26 @@ def _read_json(data: Any, dump: Dump) -> _Text:
     for key in ("nodeinfo", "nodememstats", "node"):
         node |= {HOST_KEYS.get(k, k): str(v) for k, v in _mapping(envelope.get(key)).items() if not isinstance(v, dict)}
     inner = next((envelope[key] for key in ("domains", "domstats", "vms") if key in envelope), data)
-    domains = list(_json_domains(inner))
-    return _Text(dump, VirshText(domains, node, [], is_cut_off=False), host)
+    domains, unknown = _json_domains(inner)
+    return _Text(dump, VirshText(domains, node, unknown, is_cut_off=False), host)
 
 
-def _json_domains(data: Any) -> list[DomainValues]:
+def _json_domains(data: Any) -> tuple[list[DomainValues], list[int]]:
+    """List VMs, and the numbers of the items that are none."""
     if isinstance(data, list):
         named = [(next((item[key] for key in _NAMES if key in item), None), item) for item in map(_mapping, data)]
     else:
         named = [(name, _mapping(item)) for name, item in _mapping(data).items()]
-    domains = []
+    domains: list[DomainValues] = []
+    unknown: list[int] = []
     for number, (name, item) in enumerate(named, start=1):
         values = _flat(_mapping(item.get("stats")) or item)
-        if isinstance(name, str) and any(key.startswith(("balloon.", "state.")) for key in values):
+        is_vm = any(key.startswith(("balloon.", "state.")) for key in values)
+        if is_vm and isinstance(name, str) and len(name) <= MAX_TEXT:
             domains.append(DomainValues(name, values, number))
-    return domains
+        elif not (isinstance(name, str) and name in _NO_DOMAINS):
+            unknown.append(number)
+    return domains, unknown
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,7 +161,9 @@ def _place_texts(files: _Files, found: Found) -> tuple[dict[str, dict[str, str]]
         hosts.setdefault(host, {"place": text.dump.place})
         hosts[host] |= {key: value for key, value in text.virsh.host.items() if key not in hosts[host]}
         for domain in text.virsh.domains:
-            if domain.name is not None:
+            if not (domain.name or "").strip():
+                found.skipped.append(Note(f"{text.dump.place}, line {domain.line}", "a VM without a name is left out"))
+            elif domain.name is not None:
                 _add_stats(stats, (host, domain.name), domain, text.dump, found)
     for text in of_vms:
         _place_vm(text, files.places, stats, found)

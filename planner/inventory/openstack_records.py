@@ -63,7 +63,8 @@ def fill_found(found: Found, dump: OpenstackDump) -> None:
     for uuid, host in names.of_servers.items():
         if uuid not in servers:
             remedy = "export servers with --all-projects"
-            found.skipped.append(Note(f"host {host}, server {uuid}", "the host lists a VM that no file holds", remedy))
+            place = f"host {host[:200]}, server {uuid[:200]}"
+            found.skipped.append(Note(place, "the host lists a VM that no file holds", remedy))
     zones = _zones(dump, found, names)
     inventories, usages = (by_provider(items, names, found) for items in (dump.inventories, dump.usages))
     for name, items in merged.items():

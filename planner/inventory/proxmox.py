@@ -18,7 +18,7 @@ from planner.inventory.proxmox_records import ProxmoxDump, fill_found
 
 _EXPECTED = "expected at least: pvesh get /cluster/resources --output-format json"
 _NUMBER = re.compile(r"(?:^|[^0-9A-Za-z])([1-9][0-9]{2,8})(?=[^0-9A-Za-z]|$)")
-_IGNORED = {"storage", "sdn", "network", "pool"}
+_IGNORED = ("storage", "sdn", "network", "pool")
 
 
 class Answer(NamedTuple):
@@ -95,7 +95,7 @@ def _sort(answer: Answer, dump: ProxmoxDump, found: Found) -> int | None:
             return 0
         dump.node_status.setdefault(node, (place, data))
         return 1
-    is_status = "vmid" in data and ("status" in data or "qmpstatus" in data) and not _is_container(data)
+    is_status = _is_number(data.get("vmid")) and ("status" in data or "qmpstatus" in data) and not _is_container(data)
     is_config = "digest" in data and ("memory" in data or "cores" in data) and "rootfs" not in data
     if is_status or is_config:
         return _add_vm(answer, data.get("vmid"), dump.vm_status if is_status else dump.vm_config, found)
@@ -129,16 +129,25 @@ def _sort_item(item: Mapping[str, Any], place: str, node: str | None, dump: Prox
         dump.ha_groups.append((place, item))
     elif kind == "cluster" and "name" in item:
         dump.cluster_names.append(str(item["name"]))
-    elif kind == "node" and ("node" in item or ("name" in item and "nodeid" in item)):
+    elif kind == "node" and _is_name(item.get("node") or ("nodeid" in item and item.get("name"))):
         dump.nodes.append((place, item))
-    elif kind in ("qemu", "lxc") and "vmid" in item and ("maxmem" in item or "node" in item):
+    elif kind in ("qemu", "lxc") and _is_number(item.get("vmid")) and ("maxmem" in item or "node" in item):
         dump.guests.append((place, {"node": node, **item}))
-    elif "vmid" in item and "maxmem" in item:
+    elif kind is None and _is_number(item.get("vmid")) and "maxmem" in item:
         # /nodes/NODE/qemu and /nodes/NODE/lxc
         dump.guests.append((place, {"node": node, "type": "lxc" if _is_container(item) else "qemu", **item}))
     else:
         return False
     return True
+
+
+def _is_number(value: Any) -> bool:
+    text = str(value) if isinstance(value, (int, str)) else ""
+    return text.isascii() and text.isdigit() and len(text) <= 20
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 253
 
 
 def _is_container(item: Mapping[str, Any]) -> bool:
@@ -148,7 +157,7 @@ def _is_container(item: Mapping[str, Any]) -> bool:
 
 def _add_vm(answer: Answer, vmid: Any, into: dict[str, tuple[str, Mapping[str, Any], str | None]], found: Found) -> int:
     numbers = _NUMBER.findall(answer.path)
-    known = str(vmid) if vmid is not None else (numbers[-1] if numbers else None)
+    known = str(vmid) if _is_number(vmid) else (numbers[-1] if numbers else None)
     if known is None:
         remedy = "name the file nodes/NODE/qemu/ID/config.json"
         found.skipped.append(Note(answer.place, "it is not known which VM the file is of", remedy))

@@ -168,6 +168,14 @@ def test_xml_units(tmp_path, unit, number, expected):
     assert (vm.configured_bytes, vm.host, vm.power) == (expected, None, Power.UNKNOWN)
 
 
+def test_json_items_that_are_no_vms_are_named(tmp_path):
+    path = tmp_path / "kvm-07.json"
+    path.write_text(json.dumps([{"name": "a", "balloon.maximum": 2048}, {"balloon.maximum": 1}, 7]))
+    found = read_libvirt([path])
+    assert [vm.name for vm in found.vms] == ["a"]
+    assert [note.place.rpartition(", ")[2] for note in found.skipped] == ["item 2", "item 3"]
+
+
 def test_memory_that_cannot_be_reclaimed_is_reserved_in_full_and_said(tmp_path):
     path = tmp_path / "all.xml"
     vm = "<domain id='1'><name>{}</name><memory unit='GiB'>1</memory>{}</domain>\n"
