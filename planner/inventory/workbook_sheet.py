@@ -8,7 +8,7 @@ from planner.inventory.found import Note
 
 MAX_ROWS = 200_000
 """The largest vCenter has 45,000 VMs."""
-MAX_CELLS = 40_000_000
+MAX_CELLS = 20_000_000
 """Each takes about 100 bytes in memory."""
 
 

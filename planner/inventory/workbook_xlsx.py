@@ -30,9 +30,13 @@ _MAX_MERGED = 10_000
 _AGAIN = "export or copy it again"
 _NEEDED = ("[content_types].xml", "_rels/.rels", "xl/_rels/workbook.xml.rels", "xl/sharedstrings.xml", "xl/styles.xml")
 _INDEX = "xl/workbook.xml"
-_FILLED = re.compile(rb'<(?:\w+:)?c [^>]*?\br=["\']([A-Za-z]+)(\d+)["\'][^>]*(?<!/)>(?!</)')
-_CELL = re.compile(rb"<(?:\w+:)?c\b((?:[^>\"']|\"[^\"]*\"|'[^']*')*?)(?:/>|>(.*?)</(?:\w+:)?c>)", re.DOTALL)
-_VALUE = re.compile(rb"<(?:\w+:)?v[^>]*>([^<]+)</|<(?:\w+:)?is\b")
+# Patterns stop at the next "<", so that a page made to be slow is not searched from each of its cells to its end.
+_FILLED = re.compile(rb'<(?:\w{1,20}:)?c [^<>]*?\br=["\']([A-Za-z]+)(\d+)["\'][^<>]*(?<!/)>(?!</)')
+_CELL_START = re.compile(rb"<(?:\w{1,20}:)?c ")
+_CELL_END = re.compile(rb"</(?:\w{1,20}:)?c>")
+_FORMULA = re.compile(rb"<(?:\w{1,20}:)?f\b")
+_ERROR_CELL = re.compile(rb"\bt=[\"']e[\"']")
+_VALUE = re.compile(rb"<(?:\w{1,20}:)?v[^<>]*>([^<]+)</|<(?:\w{1,20}:)?is\b")
 _TEXT_CELL = re.compile(rb"\bt=[\"']str[\"']")
 _SIGNS_OF_FAULTS = (b't="e"', b"t='e'", b"<f", b":f>", b":f ", b":f/")
 """Looked for first: a search for bytes takes a tenth of the time of a pattern."""
@@ -156,17 +160,17 @@ def _faults(page: bytes) -> dict[tuple[int, int], str]:
     if not any(sign in page for sign in _SIGNS_OF_FAULTS):
         return {}
     faults = {}
-    for cell in _CELL.finditer(page):
-        attributes, content = cell.group(1), cell.group(2) or b""
+    for cell in _CELL_START.split(page)[1:]:
+        attributes, _, content = _CELL_END.split(cell, maxsplit=1)[0].partition(b">")
         place = _ATTRIBUTE_REFERENCE.search(attributes)
-        if place is None:
+        if place is None or attributes.endswith(b"/"):
             continue
-        position = int(place.group(2)) - 1, _column_number(place.group(1)) - 1
+        position = int(place.group(2)[:9]) - 1, _column_number(place.group(1)) - 1
         value = _VALUE.search(content)
-        if re.search(rb"\bt=[\"']e[\"']", attributes):
+        if _ERROR_CELL.search(attributes):
             text = value.group(1).decode("utf-8", "replace")[:20] if value and value.group(1) else "an error"
             faults[position] = f"holds the error {text}"
-        elif re.search(rb"<(?:\w+:)?f\b", content) and value is None and not _TEXT_CELL.search(attributes):
+        elif _FORMULA.search(content) and value is None and not _TEXT_CELL.search(attributes):
             faults[position] = "holds a formula without a stored value"
     return faults
 

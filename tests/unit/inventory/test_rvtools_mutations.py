@@ -1,7 +1,9 @@
 """RVTools exports that were changed, broken or made with ill intent: each imports right, or fails with the remedy."""
 
+import contextlib
 import datetime
 import re
+import time
 import zipfile
 
 import pytest
@@ -308,6 +310,17 @@ def test_cell_far_out_is_refused_before_memory_is_taken(tmp_path, place):
 
     path = rewrite_member(write_book(tmp_path / "a.xlsx"), tmp_path / "b.xlsx", SHEET, change)
     assert re.search(r"vInfo: (has 1,048,576 rows or more|spans 200,000 rows)", error_of(path))
+
+
+@pytest.mark.parametrize("piece", [b"<c ", b'<c r="A1">', b'<c r="A1" t="e"><f>', b"<c r='", b"<!-- <c -->"])
+def test_page_that_is_made_to_be_slow(tmp_path, piece):
+    path = rewrite_member(
+        write_book(tmp_path / "a.xlsx"), tmp_path / "b.xlsx", SHEET, lambda data: data + piece * 200_000
+    )
+    started_s = time.process_time()
+    with contextlib.suppress(InputError):
+        read_rvtools([path])
+    assert time.process_time() - started_s < 5
 
 
 def test_rows_of_nothing_but_a_height_do_not_count(tmp_path, plain):
