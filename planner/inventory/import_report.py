@@ -11,7 +11,7 @@ from planner.workload.fleet_records import VmRecord
 MOST_PLACES = 3
 MOST_READ = 6
 MOST_LINES = 12
-"""Balances that do not agree, shown in the text; the page has all."""
+"""Balances that do not agree, and kinds of notes, shown in the text; the page has more."""
 _KNOWABLE = {
     "host": "host it runs on, among those in the config",
     "vcpus": "vCPUs",
@@ -130,7 +130,9 @@ def report_lines(report: ImportReport) -> list[str]:
             lines.append(f"  and {len(apart) - MOST_LINES} more, in import-report.html")
     for title, told in (("Left out", report.skipped), ("Doubtful", report.doubts)):
         if told:
-            lines += ["", title, *(f"  {told_text(item)}" for item in told)]
+            lines += ["", title, *(f"  {told_text(item)}" for item in told[:MOST_LINES])]
+            if len(told) > MOST_LINES:
+                lines.append(f"  and {len(told) - MOST_LINES} more kinds, in import-report.html")
     if report.unknown:
         lines += ["", f"Unknown, of {report.n_running} VMs that run"]
         lines += [f"  {what}: of {'all' if count == report.n_running else count}" for what, count in report.unknown]
