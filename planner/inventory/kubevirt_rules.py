@@ -46,8 +46,9 @@ def find_rules(found: Found, vms: list[Scheduled], nodes: Mapping[str, Mapping[s
         Labels of the nodes by name.
     """
     hosts_of: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    known: dict[str, tuple[str, ...]] = {}
     for vm in vms:
-        hosts = _hosts(vm, nodes, found)
+        hosts = _hosts(vm, nodes, known, found)
         if hosts is not None and len(hosts) < len(nodes):
             hosts_of[hosts].append(vm.name)
         _note_soft(vm, found)
@@ -59,25 +60,29 @@ def find_rules(found: Found, vms: list[Scheduled], nodes: Mapping[str, Mapping[s
         _add_affinities(key, kind, index, found)
 
 
-def _hosts(vm: Scheduled, nodes: Mapping[str, Mapping[str, str]], found: Found) -> tuple[str, ...] | None:
-    """List the nodes that a VM may run on; None where it may run anywhere."""
+def _hosts(
+    vm: Scheduled, nodes: Mapping[str, Mapping[str, str]], known: dict[str, tuple[str, ...]], found: Found
+) -> tuple[str, ...] | None:
+    """List the nodes that a VM may run on; None where it may run anywhere. `known`: answers so far, by question."""
     selector = vm.spec.section("nodeSelector").raw
     affinity = vm.spec.section("affinity").section("nodeAffinity").section(_REQUIRED)
     terms = affinity.items("nodeSelectorTerms")
     if not selector and not terms:
         return None
     if not nodes:
-        found.skipped.append(
-            Note(vm.spec.place, "it is bound to nodes, but no file holds nodes", "add kubectl get nodes")
-        )
+        text = "it is bound to nodes, but no file holds nodes; the rule is left out"
+        found.skipped.append(Note(vm.spec.place, text, "add kubectl get nodes -o json"))
         return None
-    chosen = [name for name, labels in nodes.items() if all(labels.get(k) == str(v) for k, v in selector.items())]
-    if terms:
-        chosen = [name for name in chosen if any(_matches_term(term, name, nodes[name]) for term in terms)]
-    if not chosen:
+    question = json.dumps([dict(selector), terms], sort_keys=True, default=str)
+    if question not in known:
+        inside = [name for name, labels in nodes.items() if all(labels.get(k) == str(v) for k, v in selector.items())]
+        if terms:
+            inside = [name for name in inside if any(_matches_term(term, name, nodes[name]) for term in terms)]
+        known[question] = tuple(sorted(inside))
+    if not known[question]:
         found.doubts.append(Note(vm.spec.place, "it is bound to nodes that are not there; the rule is left out"))
         return None
-    return tuple(sorted(chosen))
+    return known[question]
 
 
 def _matches_term(term: Any, name: str, labels: Mapping[str, str]) -> bool:

@@ -4,6 +4,7 @@ Memory settings come from domain XML, the state of memory from domstats and domm
 nodememstats. Not read: what libvirt does not tell (active memory, what the host has swapped, what it shares).
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -154,7 +155,7 @@ def _place_texts(files: _Files, found: Found) -> tuple[dict[str, dict[str, str]]
     hosts: dict[str, dict[str, str]] = {}
     stats: dict[tuple[str, str], VmStats] = {}
     of_vms = [text for text in files.texts if text.host is None and _is_of_one_vm(text)]
-    of_hosts = [text for text in files.texts if text not in of_vms]
+    of_hosts = [text for text in files.texts if text.host is not None or not _is_of_one_vm(text)]
     named = [(text, text.host or files.places.host_of(text.dump)) for text in of_hosts]
     for text, known in named:
         host = known or files.places.host_by_folder(text.dump)
@@ -167,7 +168,7 @@ def _place_texts(files: _Files, found: Found) -> tuple[dict[str, dict[str, str]]
                 _add_stats(stats, (host, domain.name), domain, text.dump, found)
     for text in of_vms:
         _place_vm(text, files.places, stats, found)
-    for host, _ in stats:
+    for host in sorted({host for host, _ in stats if host}):
         hosts.setdefault(host, {"place": f"host {host}"})
     return hosts, stats
 
@@ -180,7 +181,9 @@ def _place_vm(text: _Text, places: HostPlaces, stats: dict[tuple[str, str], VmSt
     """Join a file of dommemstat, named after its VM, to that VM."""
     name = own_name(text.dump)
     hosts = places.hosts_of_vm(text.dump)
-    known = [key for key in stats if key[1] == name and (not hosts or key[0] in hosts)]
+    known = [(host, name) for host in sorted(hosts) if (host, name) in stats]
+    if not hosts:
+        known = [key for key in stats if key[1] == name]
     if not known and len(hosts) <= 1 and name:
         known = [(next(iter(hosts), ""), name)]
     if len(known) != 1:
@@ -208,9 +211,12 @@ def _place_xmls(
 ) -> dict[tuple[str | None, str], DomainXml]:
     """Give each XML its host: that of its directory, or of the only VM of its name."""
     xmls: dict[tuple[str | None, str], DomainXml] = {}
+    by_name: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for host, name in stats:
+        by_name[name].append((host, name))
     for dump, xml in files.xmls:
         hosts = files.places.hosts_of_vm(dump)
-        known = [key for key in stats if key[1] == xml.name]
+        known = by_name[xml.name]
         known = [key for key in known if key[0] in hosts] or known
         if len(known) > 1:
             remedy = "put the XML of each host into a directory of its own, with its domstats"

@@ -129,6 +129,17 @@ def test_dommemstat_joins_its_vm_by_file_name(tmp_path):
     assert (vm.used_bytes, vm.consumed_bytes, vm.ballooned_bytes) == (3_000_000 * KIB, 3_000_000 * KIB, 0)
 
 
+def test_dommemstat_alone_is_of_no_known_host(tmp_path):
+    path = tmp_path / "web-1.txt"
+    path.write_text("actual 4194304\nunused 1000000\navailable 4000000\nrss 3000000\n")
+    found = read_libvirt([path])
+    assert found.hosts == []
+    assert [(vm.name, vm.host, vm.configured_bytes, vm.power) for vm in found.vms] == [
+        ("web-1", None, 4 * GIB, Power.UNKNOWN)
+    ]
+    assert "its maximum is unknown; what it has now is taken for it" in [note.text for note in found.doubts]
+
+
 def test_all_output_in_one_file_and_lines_of_something_else(tmp_path):
     path = tmp_path / "kvm-01.txt"
     path.write_text(NODEINFO + NODEMEMSTATS + DOMSTATS + "error: failed to get domain 'gone'\n")
