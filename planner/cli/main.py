@@ -251,6 +251,22 @@ def validate(  # noqa: PLR0913, PLR0917 (an argument is an option of the command
 
 
 @app.command()
+def calibrate(
+    out: Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="File to write, which configs include.")] = None,
+    swap: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Device or file to read from; default the swap in use.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=3, max=100, help="How often each figure is measured.")] = 5,
+    ksm: Annotated[bool, typer.Option("--ksm/--no-ksm", help="Measure KSM, too (as root; settings restored).")] = True,
+) -> None:
+    """Measure this Linux host's own constants: memory, page walks, swap device, KSM."""
+    from planner.calibrate import CalibrationOptions
+    from planner.cli.calibrate import calibrate_command
+
+    calibrate_command(CalibrationOptions(repeats=repeats, swap_path=swap, has_ksm=ksm), out)
+
+
+@app.command()
 def schema(
     of_targets: Annotated[bool, typer.Option("--targets", help="Of a targets file of planner validate.")] = False,
     of_changes: Annotated[bool, typer.Option("--changes", help="Of a change file of planner whatif.")] = False,

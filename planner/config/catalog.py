@@ -30,15 +30,19 @@ class SwapDeviceSpec(BaseModel):
     is_ram: bool = Field(default=False, description="Compressed RAM of the host itself")
 
 
-@cache
-def load_cpu(name: str) -> CpuSpec:
-    """Load a CPU preset.
+def load_cpu(name: str | CpuSpec) -> CpuSpec:
+    """Load a CPU preset; one that is at hand already is returned as it is.
 
     Raises
     ------
     ConfigError
         No preset of that name.
     """
+    return _load_cpu(name) if isinstance(name, str) else name
+
+
+@cache
+def _load_cpu(name: str) -> CpuSpec:
     return CpuSpec(name=name, **_entry("cpus.yaml", "CPU", name))
 
 

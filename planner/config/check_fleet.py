@@ -7,6 +7,7 @@ from os.path import normpath
 from pathlib import Path
 
 from planner.config.catalog import cpu_names, load_cpu, swap_device_names
+from planner.config.measured import MEASURED
 from planner.config.page_tables import find_level_problem
 from planner.config.spec import GeneratedVms, HostGroupSpec, ImportedVms, PlannerConfig, VmSpec
 from planner.config.suggest import name_problem, nearest_name
@@ -20,10 +21,15 @@ def check_hardware_names(config: PlannerConfig) -> list[Issue]:
     """Check that CPU and swap device of every host group are presets that exist."""
     issues = []
     for position, group in enumerate(config.fleet.hosts):
-        for key, kind, names in (("cpu", "CPU", cpu_names()), ("swap", "swap device", swap_device_names())):
-            name = getattr(group, key)
-            if name not in names:
-                issues.append(Issue(f"fleet.hosts[{position}].{key}", *name_problem(kind, name, names)))
+        path = f"fleet.hosts[{position}]"
+        if group.cpu not in cpu_names():
+            issues.append(Issue(f"{path}.cpu", *name_problem("CPU", group.cpu, cpu_names())))
+        if group.swap == MEASURED:
+            if group.measured is None or group.measured.swap is None:
+                hint = f"add {MEASURED}: FILE, as planner calibrate writes it, or name a preset"
+                issues.append(Issue(f"{path}.swap", "nothing was measured of its swap device", hint))
+        elif group.swap not in swap_device_names():
+            issues.append(Issue(f"{path}.swap", *name_problem("swap device", group.swap, swap_device_names())))
     return issues
 
 

@@ -1,6 +1,7 @@
 """Cross-field rules of compression and host swap."""
 
-from planner.config.catalog import load_swap_device, swap_device_names
+from planner.config.catalog import swap_device_names
+from planner.config.measured import MEASURED
 from planner.config.spec import PlannerConfig
 from planner.errors import Issue
 from planner.units import format_bytes
@@ -22,7 +23,7 @@ def check_compressed_once(config: PlannerConfig) -> list[Issue]:
     """Check that no host compresses pages in front of a swap device that is compressed RAM itself."""
     if not config.hypervisor.compression.enabled:
         return []
-    known = swap_device_names()
+    known = {*swap_device_names(), *_measured_names(config)}
     return [
         Issue(
             f"fleet.hosts[{position}].swap",
@@ -30,8 +31,15 @@ def check_compressed_once(config: PlannerConfig) -> list[Issue]:
             "set hypervisor.compression.enabled: false, or use another swap device",
         )
         for position, group in enumerate(config.fleet.hosts)
-        if group.swap in known and load_swap_device(group.swap).is_ram
+        if group.swap in known and group.swap_device.is_ram
     ]
+
+
+def _measured_names(config: PlannerConfig) -> tuple[str, ...]:
+    """Name the measured device where every host that asks for it has one."""
+    asking = [group for group in config.fleet.hosts if group.swap == MEASURED]
+    has_all = all(group.measured is not None and group.measured.swap is not None for group in asking)
+    return (MEASURED,) if asking and has_all else ()
 
 
 def check_something_can_reclaim(config: PlannerConfig) -> list[Issue]:

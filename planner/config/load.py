@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from planner.config.catalog import load_hypervisor_preset
 from planner.config.check import KnownNames, check_config
 from planner.config.hypervisor import HypervisorSpec
+from planner.config.measured import include_measured
 from planner.config.override import apply_overrides
 from planner.config.paths import Loc, format_path, get_value
 from planner.config.spec import PlannerConfig
@@ -44,7 +45,7 @@ def load_raw(path: Path | str) -> RawConfig:
         hint = 'write "key: value" lines, starting with "schema_version: 1"'
         issue = Issue("config", f"is a {_kind_name(raw.values)}, not a mapping", hint, 1)
         raise ConfigError((*raw.issues, issue), str(path))
-    return raw
+    return raw._replace(issues=(*raw.issues, *include_measured(raw.values, Path(path).parent)))
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = (), known: KnownNames | None = None) -> PlannerConfig:

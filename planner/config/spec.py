@@ -9,8 +9,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
-from planner.config.catalog import cpu_names, expand_hypervisor, hypervisor_preset_names, swap_device_names
+from planner.config.catalog import (
+    SwapDeviceSpec,
+    cpu_names,
+    expand_hypervisor,
+    hypervisor_preset_names,
+    load_cpu,
+    load_swap_device,
+    swap_device_names,
+)
+from planner.config.cpu import CpuSpec
 from planner.config.hypervisor import HypervisorSpec
+from planner.config.measured import MEASURED, MeasuredSpec
 from planner.config.page_tables import FOUR_LEVELS, PageTableSpec
 from planner.config.placement_rules import AdmissionSpec, PlacementRulesSpec
 from planner.config.quantities import Bytes, Fraction, Seconds
@@ -25,7 +35,7 @@ def _one_of(names: tuple[str, ...]) -> WithJsonSchema:
 
 
 _CpuName = Annotated[str, _one_of(cpu_names())]
-_SwapDeviceName = Annotated[str, _one_of(swap_device_names())]
+_SwapDeviceName = Annotated[str, _one_of((*swap_device_names(), MEASURED))]
 _HypervisorPresetName = Annotated[str, _one_of(hypervisor_preset_names())]
 
 
@@ -57,6 +67,28 @@ class HostGroupSpec(Spec):
         default=None, ge=0,
         description="Space for swapped pages; omitted: it never runs out (a .vswp file for each VM)",
     )  # fmt: skip
+
+    measured: MeasuredSpec | None = Field(
+        default=None,
+        description="What was measured on such hosts, or the name of a file of `planner calibrate`",
+        json_schema_extra=lambda schema: schema["anyOf"].insert(0, {"type": "string"}),
+    )
+
+    @property
+    def swap_device(self) -> SwapDeviceSpec:
+        """The swap device, a preset or measured. Raises ConfigError where it is neither."""
+        measured = self.measured.swap if self.measured is not None else None
+        return measured if self.swap == MEASURED and measured is not None else load_swap_device(self.swap)
+
+    @property
+    def cpu_or_preset(self) -> str | CpuSpec:
+        """The CPU: its preset's name, or where its memory's latency was measured, the preset with that."""
+        latency_s = self.measured.dram_latency if self.measured is not None else None
+        if latency_s is None:
+            return self.cpu
+        cpu = load_cpu(self.cpu)
+        caches = cpu.data_caches.model_copy(update={"dram_cycles": round(latency_s * cpu.clock_hz)})
+        return cpu.model_copy(update={"data_caches": caches})
 
     @property
     def reserved_bytes(self) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from planner.config.cpu import CpuSpec
 from planner.config.hypervisor import HypervisorSpec
 from planner.config.page_tables import FOUR_LEVELS, PageTableSpec
 from planner.config.slo import SloSpec
@@ -45,7 +46,7 @@ class HostHardware:
     memory_bytes: int
     reserved_bytes: int
     cores: int
-    cpu: str
+    cpu: str | CpuSpec
     swap: SwapDevice
     numa_nodes: int = 1
     page_tables: PageTableSpec = FOUR_LEVELS

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from planner.config.catalog import load_cpu
+from planner.config.cpu import CpuSpec
 from planner.config.page_tables import FOUR_LEVELS, PageTableSpec
 from planner.errors import InvariantError
 from planner.host.build import HostVms, build_stack
@@ -196,7 +197,7 @@ def _judged_vms(load: _Load, costs: Costs) -> JudgedVms:
 
 
 @lru_cache(16)
-def translation_table(cpu: str, tail: str, page_tables: PageTableSpec = FOUR_LEVELS) -> OverheadTable:
+def translation_table(cpu: str | CpuSpec, tail: str, page_tables: PageTableSpec = FOUR_LEVELS) -> OverheadTable:
     """Return what translation costs on `cpu` under the popularity law of `tail`, measured once per installation."""
     levels = HOST_STREAM._replace(guest_levels=page_tables.guest_levels, host_levels=page_tables.host_levels)
     return load_or_measure(load_cpu(cpu), load_law(tail).alpha, levels)

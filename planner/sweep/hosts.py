@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from planner.config.catalog import load_swap_device
 from planner.config.hypervisor import HypervisorSpec
 from planner.config.spec import HostGroupSpec
 from planner.host.problem import HostHardware, SwapDevice
@@ -14,10 +13,10 @@ def expand_hosts(groups: tuple[HostGroupSpec, ...]) -> tuple[HostHardware, ...]:
     """List the hosts of all groups in order: esx-01, esx-02, ... Raises ConfigError on an unknown swap device."""
     hosts = []
     for group in groups:
-        spec = load_swap_device(group.swap)
+        spec = group.swap_device
         swap = SwapDevice(spec.name, spec.latency, spec.reads_per_s, spec.writes_per_s, group.swap_size, spec.is_ram)
         for name in group.names():
-            hardware = (group.memory, group.reserved_bytes, group.cores, group.cpu, swap)
+            hardware = (group.memory, group.reserved_bytes, group.cores, group.cpu_or_preset, swap)
             hosts.append(HostHardware(name, *hardware, group.numa_nodes, group.page_tables))
     return tuple(hosts)
 

@@ -142,7 +142,7 @@ def _device_ends(config: PlannerConfig, item: Assumption) -> list[End]:
     for side in SIDES:
         changes: dict[str, AxisValue] = {}
         for position, group in enumerate(config.fleet.hosts):
-            own = load_swap_device(group.swap)
+            own = group.swap_device
             if own.is_ram:
                 continue
             # Of devices with the same latency the first by name.
