@@ -1,6 +1,6 @@
 """The hypervisor part of a config: which mechanisms run, by whose rules. Presets are in `presets/*.yaml`."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -131,8 +131,16 @@ class LargePageRebuildSpec(_Spec):
     )  # fmt: skip
 
 
+def _allow_measured(schema: dict[str, Any]) -> None:
+    """Say in the JSON Schema that a file of measurements may be named: it is taken in before the shape is checked."""
+    text = "File of `planner calibrate` whose figures are laid under those that are written here"
+    schema["properties"]["measured"] = {"type": "string", "description": text}
+
+
 class HypervisorSpec(_Spec):
     """One hypervisor's memory policy."""
+
+    model_config = ConfigDict(json_schema_extra=_allow_measured)
 
     preset: str = Field(description="Preset that the values started from")
     large_pages: bool = Field(default=True, description="Back guests with 2 MiB pages")

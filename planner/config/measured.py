@@ -29,6 +29,11 @@ class MeasuredSpec(BaseModel):
     )
 
 
+def allow_file(schema: dict[str, Any]) -> None:
+    """Say in the JSON Schema of a section that it may be the name of a file. Changes it in place."""
+    schema["anyOf"].insert(0, {"type": "string"})
+
+
 def include_measured(values: Any, folder: Path) -> list[Issue]:
     """Take in the files that a config names as `measured`. Changes `values` in place; returns what is wrong with them.
 

@@ -20,7 +20,7 @@ from planner.config.catalog import (
 )
 from planner.config.cpu import CpuSpec
 from planner.config.hypervisor import HypervisorSpec
-from planner.config.measured import MEASURED, MeasuredSpec
+from planner.config.measured import MEASURED, MeasuredSpec, allow_file
 from planner.config.page_tables import FOUR_LEVELS, PageTableSpec
 from planner.config.placement_rules import AdmissionSpec, PlacementRulesSpec
 from planner.config.quantities import Bytes, Fraction, Seconds
@@ -71,7 +71,7 @@ class HostGroupSpec(Spec):
     measured: MeasuredSpec | None = Field(
         default=None,
         description="What was measured on such hosts, or the name of a file of `planner calibrate`",
-        json_schema_extra=lambda schema: schema["anyOf"].insert(0, {"type": "string"}),
+        json_schema_extra=allow_file,
     )
 
     @property

@@ -14,11 +14,13 @@ def test_committed_page_is_up_to_date(name: str) -> None:
 
 def test_every_config_section_has_its_heading() -> None:
     headings = [line for line in PAGES["config.md"]().splitlines() if line.startswith("## ")]
-    assert headings[:10] == [
+    assert headings[:12] == [
         "## Top level",
         "## `fleet`",
         "## `fleet.hosts[]`",
         "## `fleet.hosts[].page_tables`",
+        "## `fleet.hosts[].measured`",
+        "## `fleet.hosts[].measured.swap`",
         "## `fleet.vms`: generate ...",
         "## `fleet.vms`: fleet ...",
         "## `fleet.vms[]`",

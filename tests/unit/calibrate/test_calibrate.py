@@ -2,6 +2,7 @@
 
 import csv
 import os
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,15 @@ def test_costs_of_a_pass_leave_out_its_ends_and_skipped_pages():
     for sample in samples:
         del sample["ksmd_ns"]
     assert pass_costs_ns(samples) == [None, None, None]
+
+
+def test_costs_of_an_earlier_run_are_those_published_with_it():
+    run = files("planner.validation").joinpath("data/testbed/ksm/clean_1.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(run.splitlines())
+    first, merging, unchanged = pass_costs_ns([{key: float(value) for key, value in row.items()} for row in rows])
+    assert 800 <= first <= 900
+    assert 8600 <= merging <= 10_200
+    assert 6000 <= unchanged <= 7300
 
 
 def test_costs_of_a_visit_follow_from_those_of_passes():
