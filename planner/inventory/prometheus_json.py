@@ -144,6 +144,8 @@ def _sampled(result: dict[str, Any], place: str, metric: str, doubts: list[Note]
         values = np.array([pair[1] for pair in pairs], dtype=np.float64)
     except (ValueError, TypeError, IndexError, KeyError, OverflowError):
         raise InputError(place, _broken_sample(pairs), 'expected [time, "number"]') from None
+    if times.ndim != 1 or values.ndim != 1:  # lists of one length each, where numbers belong
+        raise InputError(place, _broken_sample(pairs), 'expected [time, "number"]')
     whole_s = check_times(times, place)
     is_infinite = np.isinf(values)
     if is_infinite.any():

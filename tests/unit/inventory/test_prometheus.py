@@ -302,6 +302,10 @@ def test_wrong_units_are_doubted(tmp_path):
             '{"data":{"result":[{"metric":{"__name__":"x"},"values":[[1,"one"]]}]}}',
             "sample 1 cannot be read: [1, 'one']",
         ),
+        (
+            '{"data":{"result":[{"metric":{"__name__":"x"},"values":[[1,[["2"]]]]}]}}',
+            "sample 1 cannot be read: [1, [['2']]]",
+        ),
         ('{"data":{"result":[{"metric":{"__name__":"x"},"values":[[-1,"1"]]}]}}', "between 1970 and 9999"),
         ('{"data":{"result":[{"values":[]}]}}', "series 1: has no labels"),
         ('{"data":{"resultType":"scalar","result":[1,"2"]}}', "no series at all"),
