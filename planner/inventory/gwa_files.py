@@ -186,7 +186,7 @@ def _samples(columns: dict[str, Any], place: str) -> Samples:
     unknown = np.full(len(times_s), np.nan)
     cores = values.get("cores", unknown)
     cap_mhz = values.get("cap_mhz", unknown)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         busy = values.get("cpu_mhz", unknown) * cores / cap_mhz
     granted = values["granted_kib"] * KIB
     is_off = ~(granted > 0)

@@ -191,3 +191,9 @@ def test_only_vms_that_are_off(tmp_path):
 def test_header_only(tmp_path):
     write(tmp_path / "1.csv", HEADER)
     assert "no file holds a sample" in refused(lambda: import_gwa(tmp_path))
+
+
+def test_cpu_use_beyond_all_numbers_is_unknown_and_no_warning(tmp_path):
+    text = (HEADER + rows([JULY, JULY + 300])).replace("5200.0", "1e-308")
+    write(tmp_path / "rnd/2013-7/1.csv", text)
+    assert import_gwa(tmp_path / "rnd").cpu_busy_vcpus is None
