@@ -37,6 +37,8 @@ _NO_MEMORY = "its machine ran out of memory"
 _MOST_FAILED_STARTS = 10
 _MOST_FAILED_LATER = 100
 """Workers that may fail in a row as they start: before one has started something is missing, later they are killed."""
+_NEVER_RAN = "The actor never ran"
+"""What Ray says of an actor that was cancelled before it started."""
 
 
 @dataclass(eq=False)
@@ -177,6 +179,8 @@ class Pool:
         except LocalRayletDiedError:
             yield Lost("this machine's part of it ended")
         except RayError as error:
+            if _NEVER_RAN in str(error):
+                return  # cancelled before anything of ours ran: killed, or its machine lost, while it started
             self._n_failed_starts += 1
             hint = "install what planner depends on, in the same versions, on every machine of the cluster"
             if os.environ.get("RAY_AUTH_MODE") == "token":

@@ -73,7 +73,7 @@ def _separator(text: str) -> str:
 
 
 def _rows(text: str, separator: str, tab: str, label: str) -> list[list[str]]:
-    csv.field_size_limit(_MAX_CELL_CHARACTERS)
+    usual = csv.field_size_limit(_MAX_CELL_CHARACTERS)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[list[str]] = []
     width = cells = 0
@@ -90,6 +90,8 @@ def _rows(text: str, separator: str, tab: str, label: str) -> list[list[str]]:
     except csv.Error as error:
         place = f"{label}, {tab}, line {reader.line_num}"
         raise InputError(place, f"is no row of a CSV file ({error})", _AGAIN) from None
+    finally:
+        csv.field_size_limit(usual)  # of the whole process
     return rows
 
 

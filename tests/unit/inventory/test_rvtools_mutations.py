@@ -1,6 +1,7 @@
 """RVTools exports that were changed, broken or made with ill intent: each imports right, or fails with the remedy."""
 
 import contextlib
+import csv
 import datetime
 import re
 import time
@@ -352,3 +353,10 @@ def test_two_tabs_of_one_name(tmp_path):
         for name in ("vInfo", "tabvInfo"):
             book.add_worksheet(name).write_row(0, 0, HEADERS["vInfo"])
     assert 'tabvInfo: is a second tab vInfo, beside "vInfo"' in error_of(tmp_path / "a.xlsx")
+
+
+def test_reading_csv_leaves_the_limit_of_the_process(tmp_path):
+    usual = csv.field_size_limit()
+    (tmp_path / "RVTools_tabvInfo.csv").write_text("VM;Powerstate;Memory\nweb;poweredOn;4096\n", encoding="utf-8")
+    read_rvtools([tmp_path])
+    assert csv.field_size_limit() == usual
