@@ -70,7 +70,8 @@ _INFO_RANGES = {
     "tick_s": (1, DAY_S),
     "first_time_s": (-LAST_TIME_S, LAST_TIME_S),
     "ticks": (0, 10**9),
-    "readings": (0, 10**6),
+    "readings": (0, 10_000),
+    "reading_rank": (0, 10_000),
 }
 _NOT_A_FLEET = "expected a fleet directory as written by `planner import`"
 
@@ -225,6 +226,8 @@ def _read_info(directory: Path) -> tuple[FleetInfo, int]:
     if garbled:
         raise InputError(str(path), f"garbles {', '.join(garbled)}", "import the fleet again")
     known |= {name: tuple(known[name]) for name in ("assumptions", "warnings")}
+    if known["reading_rank"] > known["readings"]:
+        raise InputError(str(path), "has a reading_rank beyond its readings", "import the fleet again")
     if (n_ticks == 0) != (known["readings"] > 0):
         raise InputError(str(path), "has neither ticks nor readings, or both", "import the fleet again")
     return FleetInfo(**known), n_ticks

@@ -62,7 +62,9 @@ class FleetInfo:
     assumptions, warnings : tuple of str
         What the importer took for granted, and what looked wrong.
     readings : int
-        Snapshots that the VMs' readings are the largest of; 0 where there are series instead.
+        Snapshots that the VMs' readings were taken from; 0 where there are series instead.
+    reading_rank : int
+        Which of them the readings are, from the smallest; 0: the largest.
     """
 
     source: str
@@ -72,6 +74,7 @@ class FleetInfo:
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     readings: int = 0
+    reading_rank: int = 0
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,14 @@ from planner.config.spec import VmSpec
 from planner.errors import ConfigError, Issue
 from planner.streams import make_generator
 from planner.units import MIB
-from planner.workload.curves import fit_curves
-from planner.workload.drawn import DrawnSource, VmModels, fleet_factor, make_window
+from planner.workload.drawn import DrawnSource, VmModels, make_window
 from planner.workload.fleet import NORMAL_SHARES_PER_MIB, VmTable
 from planner.workload.generated import LEAST_ACTIVE_FRACTION
-from planner.workload.latent import SharedFactor
+from planner.workload.likened import LEAST_GRANTED, Likeness, likened_models
 from planner.workload.profiles import FittedGenerator, Profile, load_generator, spread
 
 GENERATOR = "managed-hosting"
 """Fitted generator that listed VMs take after."""
-MOST_ACTIVE_OF_GRANTED = 0.95
-"""Mean active memory is held to this share of granted memory: it must stay below its own peak."""
 PREFERENCE = 4.0
 """A class of VMs half or twice as large is this many times less likely; the same for granted and active memory."""
 
@@ -107,36 +104,26 @@ def _build_table(named: list[tuple[str, VmSpec]]) -> VmTable:
 
 def _build_models(named: list[tuple[str, VmSpec]], generator: FittedGenerator, seed: int) -> VmModels:
     singles = tuple(profile for profile in generator.profiles if not profile.is_group)
-    names = tuple(name for name, _ in named)
-    groups = tuple(spec.group for _, spec in named)
     likelihoods = {id(spec): _likelihoods(spec, singles) for _, spec in named}
     drawn = []
     for name, spec in named:
         draws = make_generator(seed, "inventory", 0, f"listed/{name}")
         profile = singles[int(draws.choice(len(singles), p=likelihoods[id(spec)]))]
         drawn.append((profile, _draw_figures(spec, profile, generator, draws)))
-    figures = np.array([values for _, values in drawn])
-    granted = np.clip(figures[:, 0], 0.001, 1.0)
-    mean = np.clip(figures[:, 1], LEAST_ACTIVE_FRACTION, MOST_ACTIVE_OF_GRANTED * granted)
-    peak = np.clip(figures[:, 2], np.minimum(1.05 * mean, granted), granted)
-    in_group = np.array([group is not None for group in groups])
+    granted, mean, peak, growth, busy = np.array([values for _, values in drawn]).T
     given = np.array([spec.granted is not None for _, spec in named])
-    weights = np.array([profile.weights for profile, _ in drawn])
-    group_weight = (1.0 - generator.fleet_weight) * mean_group_weight(generator) * in_group
-    return VmModels(
-        names=names,
-        restart_labels=tuple(group or name for group, name in zip(groups, names, strict=True)),
-        log_knots=fit_curves(np.array([profile.body_log_ratio for profile, _ in drawn]), mean, peak),
-        component_weights=weights,
-        shared=(
-            SharedFactor("group", groups, group_weight, weights),
-            fleet_factor(generator, len(names)),
-        ),
+    likeness = Likeness(
+        names=tuple(name for name, _ in named),
+        groups=tuple(spec.group for _, spec in named),
+        profiles=[profile for profile, _ in drawn],
         granted_fraction=granted,
-        granted_limit_fraction=np.where(given, granted, 1.0),
-        growth_per_day=np.where(given, 0.0, figures[:, 3]),
-        cpu_busy_vcpus=figures[:, 4] * np.array([spec.vcpus for _, spec in named]),
+        granted_limit_fraction=np.where(given, np.clip(granted, LEAST_GRANTED, 1.0), 1.0),
+        mean_fraction=mean,
+        peak_fraction=peak,
+        growth_per_day=np.where(given, 0.0, growth),
+        cpu_busy_vcpus=busy * np.array([spec.vcpus for _, spec in named]),
     )
+    return likened_models(likeness, generator)
 
 
 def _draw_figures(
@@ -166,10 +153,3 @@ def _likelihood(spec: VmSpec, profile: Profile) -> float:
 
 def _octaves(first: float, second: float) -> float:
     return abs(float(np.log2(max(first, LEAST_ACTIVE_FRACTION) / max(second, LEAST_ACTIVE_FRACTION))))
-
-
-def mean_group_weight(generator: FittedGenerator) -> float:
-    """Share of the latent variance that the VMs of a fitted group have in common, over all grouped VMs."""
-    groups = [profile for profile in generator.profiles if profile.is_group]
-    common = [profile.group_weight + profile.tenant_weight for profile in groups]
-    return float(np.average(common, weights=[profile.vms for profile in groups]))

@@ -5,7 +5,7 @@ mean: a VM that is read at 40 % active may be at 40 % always, or be caught in it
 after a VM of the generator, drawn with the likelihood of what was read:
 
     weight = 4 ** -|octaves of configured memory apart| * 4 ** -|octaves of granted ÷ configured apart|
-             * P(largest of the readings within half an octave of what was read)
+             * P(largest, or another rank, of the readings within half an octave of what was read)
 
 with P from the generator's own distribution of the VM's active memory over time. Of readings under 0.5 % is known that
 they are small, no more: the hypervisor watches 100 pages. Granted memory holds exactly at the start: consumed memory
@@ -13,16 +13,18 @@ with what balloon and swap have taken, which the guest had touched, too.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from planner.streams import make_generator
+from planner.units import MIB
 from planner.workload.curves import KNOT_SCORES, fit_curves
-from planner.workload.drawn import DrawnSource, VmModels, fleet_factor, make_window
-from planner.workload.fleet_records import FleetFiles
+from planner.workload.drawn import DrawnSource, make_window
+from planner.workload.fleet_records import FleetFiles, FleetInfo, VmRecord
 from planner.workload.generated import LEAST_ACTIVE_FRACTION, DealtVm, deal_vms
-from planner.workload.latent import SharedFactor
-from planner.workload.listed import GENERATOR, MOST_ACTIVE_OF_GRANTED, PREFERENCE, mean_group_weight
+from planner.workload.likened import LEAST_GRANTED, Likeness, likened_models
+from planner.workload.listed import GENERATOR, PREFERENCE
 from planner.workload.profiles import load_generator
 
 POOL_VMS = 1995
@@ -31,10 +33,14 @@ HALF_WINDOW = 0.5 * math.log(2.0)
 """An active reading is taken to be good to half an octave."""
 LEAST_READING = 0.005
 """Active ÷ configured memory that 100 watched pages still tell from nothing."""
-LEAST_GRANTED = 0.001
 _LEAST_LIKELIHOOD = 1e-6
 _BEYOND = 8.0
 """Normal score for what lies outside a curve."""
+_SCORES = np.linspace(-_BEYOND, _BEYOND, 4_001)
+_LOG_READINGS = np.concatenate(([math.log(LEAST_READING)], np.linspace(math.log(LEAST_READING), 0.0, 1_001)))
+"""Readings that likelihoods are tabulated for, half a per cent apart; the first stands for all that are smaller."""
+_BLOCK_VMS = 512
+"""VMs whose weights for the whole pool are in memory at once: 8 MiB an array."""
 
 
 class ReadingsSource(DrawnSource):
@@ -60,34 +66,20 @@ class ReadingsSource(DrawnSource):
         vms = fleet.vm_table()
         pool = deal_vms(generator, POOL_VMS, seed)
         chosen = [pool[number] for number in _choose(fleet, pool, seed)]
-        granted = np.clip(
-            _or_drawn(_granted_fractions(fleet), [vm.granted_fraction for vm in chosen]), LEAST_GRANTED, 1.0
-        )
-        drawn_mean = np.array([vm.mean_fraction for vm in chosen])
-        mean = np.clip(drawn_mean, LEAST_ACTIVE_FRACTION, MOST_ACTIVE_OF_GRANTED * granted)
-        peak = np.clip([vm.peak_fraction for vm in chosen], np.minimum(1.05 * mean, granted), granted)
-        weights = np.array([vm.profile.weights for vm in chosen])
-        is_in_group = np.array([group is not None for group in vms.groups])
-        models = VmModels(
+        likeness = Likeness(
             names=vms.names,
-            restart_labels=tuple(group or name for group, name in zip(vms.groups, vms.names, strict=True)),
-            log_knots=fit_curves(np.array([vm.profile.body_log_ratio for vm in chosen]), mean, peak),
-            component_weights=weights,
-            shared=(
-                SharedFactor(
-                    "group",
-                    vms.groups,
-                    (1.0 - generator.fleet_weight) * mean_group_weight(generator) * is_in_group,
-                    weights,
-                ),
-                fleet_factor(generator, len(vms)),
-            ),
-            granted_fraction=granted,
+            groups=vms.groups,
+            profiles=[vm.profile for vm in chosen],
+            granted_fraction=_or_drawn(_granted_fractions(fleet.vms), [vm.granted_fraction for vm in chosen]),
             granted_limit_fraction=np.ones(len(vms)),
+            mean_fraction=np.array([vm.mean_fraction for vm in chosen]),
+            peak_fraction=np.array([vm.peak_fraction for vm in chosen]),
             growth_per_day=np.array([vm.growth_per_day for vm in chosen]),
             cpu_busy_vcpus=np.array([vm.busy_fraction for vm in chosen]) * vms.vcpus,
         )
-        super().__init__(vms, models, generator.restarts, make_window(seed, horizon_s, tick_s))
+        super().__init__(
+            vms, likened_models(likeness, generator), generator.restarts, make_window(seed, horizon_s, tick_s)
+        )
 
     def replicate_meaning(self) -> str:
         """Say what differs between replicates, and that no time series was known."""
@@ -98,14 +90,14 @@ class ReadingsSource(DrawnSource):
         )
 
 
-def _granted_fractions(fleet: FleetFiles) -> np.ndarray:
+def _granted_fractions(vms: Sequence[VmRecord]) -> np.ndarray:
     """Granted ÷ configured memory as read; NaN where consumed memory is unknown."""
     return np.array(
         [
             np.nan
             if vm.consumed_bytes is None
             else (vm.consumed_bytes + (vm.ballooned_bytes or 0) + (vm.swapped_bytes or 0)) / vm.configured_bytes
-            for vm in fleet.vms
+            for vm in vms
         ]
     )
 
@@ -116,56 +108,85 @@ def _or_drawn(values: np.ndarray, drawn: list[float]) -> np.ndarray:
 
 def _choose(fleet: FleetFiles, pool: list[DealtVm], seed: int) -> list[int]:
     """Draw for each VM which one of the pool it takes after."""
-    weights = _size_weights(fleet, pool) * _granted_weights(fleet, pool) * _active_weights(fleet, pool)
-    until = np.cumsum(weights, axis=1)
-    draws = [make_generator(seed, "inventory", 0, f"reading/{vm.name}").random() for vm in fleet.vms]
-    return [
-        min(int(np.searchsorted(row, draw * row[-1], side="right")), len(pool) - 1)
-        for row, draw in zip(until, draws, strict=True)
-    ]
+    likelihoods = _PoolLikelihoods(pool, fleet.info)
+    draws = np.array([make_generator(seed, "inventory", 0, f"reading/{vm.name}").random() for vm in fleet.vms])
+    chosen: list[int] = []
+    for start in range(0, len(draws), _BLOCK_VMS):
+        until = np.cumsum(likelihoods.of(fleet.vms[start : start + _BLOCK_VMS]), axis=1)
+        below = until <= draws[start : start + _BLOCK_VMS, np.newaxis] * until[:, -1:]
+        chosen += np.minimum(below.sum(axis=1), len(pool) - 1).tolist()
+    return chosen
 
 
-def _size_weights(fleet: FleetFiles, pool: list[DealtVm]) -> np.ndarray:
-    mib = np.array([vm.configured_bytes / 2**20 for vm in fleet.vms])
-    return _nearness(np.log2(mib), np.log2([vm.configured_mib for vm in pool]))
+class _PoolLikelihoods:
+    """How likely what was read of VMs is of each one of the pool."""
+
+    def __init__(self, pool: Sequence[DealtVm], info: FleetInfo) -> None:
+        granted = np.clip([vm.granted_fraction for vm in pool], LEAST_GRANTED, 1.0)
+        mean = np.clip([vm.mean_fraction for vm in pool], LEAST_ACTIVE_FRACTION, 0.9 * granted)
+        peak = np.clip([vm.peak_fraction for vm in pool], 1.05 * mean, granted)
+        self._octaves = np.log2([vm.configured_mib for vm in pool])
+        self._granted_octaves = np.log2(granted)
+        curves = fit_curves(np.array([vm.profile.body_log_ratio for vm in pool]), mean, peak)
+        chances = chances_of_rank(max(info.readings, 1), info.reading_rank or max(info.readings, 1))
+        self._of_reading = np.array([_within_window(curve, chances) for curve in curves]).T
+
+    def of(self, vms: Sequence[VmRecord]) -> np.ndarray:
+        """Return weights, shape (len(vms), len(pool))."""
+        octaves = np.log2([vm.configured_bytes / MIB for vm in vms])
+        granted = np.log2(np.clip(_granted_fractions(vms), LEAST_GRANTED, 1.0))
+        near = _nearness(octaves, self._octaves) * _nearness(granted, self._granted_octaves)
+        return np.asarray(near * self._of_active(vms))
+
+    def _of_active(self, vms: Sequence[VmRecord]) -> np.ndarray:
+        fractions = np.array(
+            [np.nan if vm.active_bytes is None else vm.active_bytes / vm.configured_bytes for vm in vms]
+        )
+        is_known = ~np.isnan(fractions)
+        read = np.log(np.clip(np.where(is_known, fractions, 1.0), LEAST_READING, 1.0))
+        nearest = np.rint((read - _LOG_READINGS[1]) / (_LOG_READINGS[2] - _LOG_READINGS[1])).astype(np.int64) + 1
+        weights = self._of_reading[np.where(fractions < LEAST_READING, 0, nearest)]
+        weights[~is_known] = 1.0
+        return weights
 
 
-def _granted_weights(fleet: FleetFiles, pool: list[DealtVm]) -> np.ndarray:
-    granted = np.clip(_granted_fractions(fleet), LEAST_GRANTED, 1.0)
-    theirs = np.clip([vm.granted_fraction for vm in pool], LEAST_GRANTED, 1.0)
-    return _nearness(np.log2(granted), np.log2(theirs))
+def _within_window(curve: np.ndarray, chances: np.ndarray) -> np.ndarray:
+    """Compute how likely a VM's reading is near each of `_LOG_READINGS`, or (the first) anywhere below them."""
+    below, above = (
+        np.interp(
+            np.interp(_LOG_READINGS + side * HALF_WINDOW, curve, KNOT_SCORES, left=-_BEYOND, right=_BEYOND),
+            _SCORES,
+            chances,
+        )
+        for side in (-1.0, 1.0)
+    )
+    below[0] = 0.0
+    return np.asarray(np.maximum(above - below, _LEAST_LIKELIHOOD))
 
 
 def _nearness(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """Weights, shape (n_vms, n_pool), that fall with the distance in octaves; 1 where nothing is known."""
-    distance = np.abs(mine[:, np.newaxis] - np.asarray(theirs)[np.newaxis, :])
+    distance = np.abs(mine[:, np.newaxis] - theirs[np.newaxis, :])
     return np.asarray(np.where(np.isnan(distance), 1.0, PREFERENCE**-distance))
 
 
-def _active_weights(fleet: FleetFiles, pool: list[DealtVm]) -> np.ndarray:
-    """Likelihood of each VM's active reading, shape (n_vms, n_pool); 1 where it is unknown."""
-    fractions = np.array(
-        [np.nan if vm.active_bytes is None else vm.active_bytes / vm.configured_bytes for vm in fleet.vms]
-    )
-    read = np.log(np.maximum(fractions, LEAST_READING))
-    is_small = fractions < LEAST_READING
-    granted = np.clip([vm.granted_fraction for vm in pool], LEAST_GRANTED, 1.0)
-    mean = np.clip([vm.mean_fraction for vm in pool], LEAST_ACTIVE_FRACTION, 0.9 * granted)
-    peak = np.clip([vm.peak_fraction for vm in pool], 1.05 * mean, granted)
-    curves = fit_curves(np.array([vm.profile.body_log_ratio for vm in pool]), mean, peak)
-    weights = np.ones((len(fleet.vms), len(pool)))
-    readings = max(fleet.info.readings, 1)
-    for number, curve in enumerate(curves):
-        above, below = (
-            _below(np.interp(read + side * HALF_WINDOW, curve, KNOT_SCORES, left=-_BEYOND, right=_BEYOND)) ** readings
-            for side in (1.0, -1.0)
-        )
-        weights[:, number] = above - np.where(is_small, 0.0, below)
-    weights = np.maximum(weights, _LEAST_LIKELIHOOD)
-    weights[np.isnan(fractions)] = 1.0
-    return weights
+def chances_of_rank(readings: int, rank: int) -> np.ndarray:
+    """Compute how likely the `rank`-th smallest of some readings lies below each of a grid of normal scores.
+
+    At least `rank` of them lie below then: the upper tail of a binomial distribution.
+    """
+    below = np.array([0.5 * math.erfc(-score / math.sqrt(2.0)) for score in _SCORES.tolist()])
+    if rank == readings:
+        return np.asarray(below**readings)
+    total = np.zeros(len(below))
+    with np.errstate(divide="ignore"):
+        log_below, log_above = np.log(below), np.log(below[::-1])
+    for count in range(rank, readings + 1):
+        ways = math.lgamma(readings + 1) - math.lgamma(count + 1) - math.lgamma(readings - count + 1)
+        total += np.exp(ways + count * log_below + _times(readings - count, log_above))
+    return np.minimum(total, 1.0)
 
 
-def _below(scores: np.ndarray) -> np.ndarray:
-    """Probability that a standard normal variable is below each score."""
-    return np.array([0.5 * math.erfc(-score / math.sqrt(2.0)) for score in scores.tolist()])
+def _times(count: int, logs: np.ndarray) -> np.ndarray:
+    """Multiply; no times minus infinity is nothing."""
+    return np.asarray(count * logs) if count else np.zeros(len(logs))

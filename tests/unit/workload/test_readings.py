@@ -9,7 +9,7 @@ from planner.errors import InputError
 from planner.units import GIB
 from planner.workload.fleet_files import read_fleet, write_fleet
 from planner.workload.fleet_records import FleetFiles, FleetInfo, VmRecord
-from planner.workload.readings import POOL_VMS, ReadingsSource
+from planner.workload.readings import POOL_VMS, ReadingsSource, chances_of_rank
 
 DAY_S = 86_400.0
 N = 400
@@ -121,3 +121,26 @@ def test_written_and_read_again(tmp_path):
         read.chosen("c", False, "x")
     with pytest.raises(InputError, match="has no VM that runs"):
         read.chosen("b", False, "x")
+
+
+def test_the_chance_of_a_rank_is_that_of_so_many_below():
+    # Of 2 readings the smaller lies below x unless both lie above: 1 - (1 - 0.5)^2; of 3 the middle one: 0.5.
+    middle = 2_000  # the score 0 of the grid
+    assert chances_of_rank(1, 1)[middle] == pytest.approx(0.5)
+    assert chances_of_rank(2, 1)[middle] == pytest.approx(0.75)
+    assert chances_of_rank(2, 2)[middle] == pytest.approx(0.25)
+    assert chances_of_rank(3, 2)[middle] == pytest.approx(0.5)
+    for rank in (1, 2, 3):
+        chances = chances_of_rank(3, rank)
+        assert (np.diff(chances) >= -1e-9).all()
+        assert chances[0] == pytest.approx(0.0, abs=1e-12)
+        assert chances[-1] == pytest.approx(1.0)
+
+
+def test_a_low_rank_of_many_readings_is_a_sign_of_a_busy_vm():
+    means = []
+    for rank in (1, 10):
+        fleet = fleet_of(alike(consumed_bytes=8 * GIB, active_bytes=GIB), 10)
+        fleet = replace(fleet, info=replace(fleet.info, reading_rank=rank))
+        means.append(mean_active(ReadingsSource(fleet, 7 * DAY_S, 300.0, 3)).mean())
+    assert means[0] > 1.5 * means[1]
