@@ -6,28 +6,38 @@ from typing import Any
 
 import yaml
 
+from planner.inventory.assumed_hosts import AssumedHosts
 from planner.inventory.cpu_models import DEFAULT_CPU, cpu_preset
 from planner.inventory.found import Found, FoundHost, FoundRule, Note, RuleKind
 from planner.units import format_bytes_exact
 from planner.workload.fleet_records import VmRecord
 
 RATIOS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0)
+FEW_RATIOS = (1.0, 1.2, 1.4, 1.6, 2.0)
+REPLICATES, LEAST_REPLICATES = 8, 3
+MOST_HOST_RUNS = 12_000
+"""Runs of a host for a week that two cores do within some five minutes; beyond, the config asks for less."""
 MAIN_CONFIG = "fleet.yaml"
 _UNKNOWN_CORES_PER_VCPU = 0.25
 """Cores of a host that does not tell: a quarter of its VMs' vCPUs. An assumption; cores bear on no memory figure."""
 _RULE_KEYS = {RuleKind.TOGETHER: "affinity", RuleKind.APART: "anti_affinity", RuleKind.MUST_RUN_ON: "must_run_on"}
 
 
-def config_texts(found: Found, vms: Sequence[VmRecord]) -> dict[str, str]:
+def config_texts(found: Found, vms: Sequence[VmRecord], assumed: AssumedHosts) -> dict[str, str]:
     """Write a config for every cluster that has hosts and running VMs, the largest as fleet.yaml.
 
     Returns
     -------
     dict
-        Name of a file to its text; empty where no host tells its memory. Notes of `found` say what was left out.
+        Name of a file to its text; empty where hosts are named and none tells its memory. Notes of `found` say what
+        was left out. A source that names no host at all gets hosts that are assumed.
     """
     usable = [host for host in found.hosts if _is_used(host, found)]
     running = [vm for vm in vms if vm.is_on is not False]
+    if not found.hosts and running:
+        entry, text = assumed.entry(running)
+        found.assumptions.append(text)
+        return {MAIN_CONFIG: _text(found, None, [entry], running)}
     if not usable:
         found.doubts.append(
             Note(found.source, "no host is known well enough for a config", "--host-memory, or write one")
@@ -49,7 +59,8 @@ def config_texts(found: Found, vms: Sequence[VmRecord]) -> dict[str, str]:
             found.doubts.append(Note(cluster or found.source, "no VM runs there: it has no config"))
             continue
         name = MAIN_CONFIG if number == 0 else f"fleet-{_file_name(cluster or '')}.yaml"
-        texts[name] = _text(found, cluster, hosts, mine)
+        entries = [_host_entry(host, mine, found) for host in hosts]
+        texts[name] = _text(found, cluster, entries, mine, _rules(found, cluster, hosts, mine))
     return texts
 
 
@@ -73,35 +84,54 @@ def _file_name(cluster: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", cluster).strip("-.") or "cluster"
 
 
-def _text(found: Found, cluster: str | None, hosts: list[FoundHost], vms: list[VmRecord]) -> str:
+def _text(
+    found: Found,
+    cluster: str | None,
+    hosts: list[dict[str, Any]],
+    vms: Sequence[VmRecord],
+    rules: dict[str, Any] | None = None,
+) -> str:
     vms_spec: dict[str, Any] = {"fleet": "."}
     if cluster is not None:
         vms_spec["cluster"] = cluster
     config: dict[str, Any] = {
         "schema_version": 1,
         "seed": 1,
-        "fleet": {"hosts": [_host_entry(host, vms, found) for host in hosts], "vms": vms_spec},
+        "fleet": {"hosts": hosts, "vms": vms_spec},
         "hypervisor": found.hypervisor,
         "horizon": "7 days",
         "tick": "5 min",
         "question": "consolidate",
         "slo": {"swap_in": "1 MiB/s", "for_more_than": "5 min", "hosts_affected": "10 %", "confidence": "95 %"},
     }
-    rules = _rules(found, cluster, hosts, vms)
     if rules:
         config["placement_rules"] = rules
-    today = ["as-is"] if all(vm.host in {host.name for host in hosts} for vm in vms) else []
-    config["sweep"] = {
-        "overcommit_ratio": list(RATIOS),
-        "placement": [*today, "first-fit", "worst-fit"],
-        "replicates": 8,
-    }
+    n_hosts = sum(host["count"] for host in hosts)
+    names = {host["name"] for host in hosts}
+    sweep, is_reduced = _sweep(n_hosts, all(vm.host in names for vm in vms))
+    config["sweep"] = sweep
     head = [
-        f"# {found.source}{'' if cluster is None else f', cluster {cluster}'}: {len(hosts)} hosts, {len(vms)} VMs.",
+        f"# {found.source}{'' if cluster is None else f', cluster {cluster}'}: {n_hosts} hosts, {len(vms)} VMs.",
         "# What was assumed is in import-report.html. Swap devices are not in an inventory: set what your hosts have.",
     ]
+    if is_reduced:
+        head.append(
+            "# For so many hosts, few ratios and replicates: an answer within minutes. More narrow its interval."
+        )
     body = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
     return "\n".join(head) + "\n" + body
+
+
+def _sweep(n_hosts: int, has_today: bool) -> tuple[dict[str, Any], bool]:
+    """Choose axes: all of them, or for large fleets as many as simulate within minutes; and whether they are fewer."""
+    today = ["as-is"] if has_today else []
+    placements = [*today, "first-fit", "worst-fit"]
+    if n_hosts * len(RATIOS) * len(placements) * REPLICATES <= MOST_HOST_RUNS:
+        return {"overcommit_ratio": list(RATIOS), "placement": placements, "replicates": REPLICATES}, False
+    placements = [*today, "worst-fit"]
+    fitting = MOST_HOST_RUNS // (n_hosts * len(FEW_RATIOS) * len(placements))
+    replicates = min(max(fitting, LEAST_REPLICATES), REPLICATES)
+    return {"overcommit_ratio": list(FEW_RATIOS), "placement": placements, "replicates": replicates}, True
 
 
 def _host_entry(host: FoundHost, vms: Sequence[VmRecord], found: Found) -> dict[str, Any]:
@@ -130,6 +160,7 @@ def _host_entry(host: FoundHost, vms: Sequence[VmRecord], found: Found) -> dict[
 
 
 def _rules(found: Found, cluster: str | None, hosts: Sequence[FoundHost], vms: Sequence[VmRecord]) -> dict[str, Any]:
+    """Return the config's `placement_rules` of a cluster."""
     rules: dict[str, Any] = {}
     names, host_names = {vm.name for vm in vms}, {host.name for host in hosts}
     for rule in found.rules:
@@ -137,6 +168,12 @@ def _rules(found: Found, cluster: str | None, hosts: Sequence[FoundHost], vms: S
         if entry is not None:
             rules.setdefault(_RULE_KEYS[rule.kind], []).append(entry)
     mine = [item for item in found.clusters if cluster is None or item.name == cluster]
+    for item in mine:
+        if item.is_balanced is False:
+            text = (
+                "nothing moves VMs to balance load there (DRS is off): placements other than as-is take moving by hand"
+            )
+            found.doubts.append(Note(item.place, text))
     failover = max((item.failover_hosts or 0 for item in mine), default=0)
     if failover >= len(hosts) > 0:
         text = f"asks for {failover} spare of {len(hosts)} hosts that take VMs, which leaves none: no reserve is kept"

@@ -7,9 +7,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from planner.errors import InputError
+from planner.inventory.assumed_hosts import AssumedHosts
 from planner.inventory.config_of import config_texts
 from planner.inventory.found import Found, FoundHost, FoundVm, Note, Power
-from planner.inventory.import_report import ImportReport, make_report
+from planner.inventory.import_report import ImportReport, make_report, told_text, trace_report
 from planner.inventory.vm_groups import groups_by_name
 from planner.workload.fleet_records import FleetFiles, FleetInfo, VmRecord
 
@@ -70,9 +71,26 @@ def make_fleet(found: Found, options: FleetOptions = PLAIN) -> Imported:
     records = tuple(_record(vm, name, group, usable) for vm, name, group in zip(vms, names, groups, strict=True))
     has_series = found.series is not None and _is_complete(found)
     _say_what_is_assumed(found, has_series)
-    configs = config_texts(found, records)
+    assumed = AssumedHosts(found.hypervisor, options.host_memory_bytes, options.host_cores)
+    configs = config_texts(found, records, assumed)
     report = make_report(found, records, tuple(configs))
-    return Imported(_fleet_files(found, records, vms, has_series), configs, report)
+    doubts = tuple(told_text(item) for item in report.doubts)
+    return Imported(_fleet_files(found, records, vms, has_series, doubts), configs, report)
+
+
+def of_traces(fleet: FleetFiles, assumed: AssumedHosts) -> Imported:
+    """Give a fleet of traces, whose source names no hosts, a config and a report."""
+    info = fleet.info
+    found = Found(
+        source=info.source,
+        hypervisor=assumed.hypervisor,
+        read={"VMs with series": len(fleet.vms), "ticks": fleet.active_bytes.shape[1]},
+        doubts=[Note(info.source, text) for text in info.warnings],
+        assumptions=list(info.assumptions),
+    )
+    configs = config_texts(found, fleet.vms, assumed)
+    report = trace_report(fleet, found, tuple(configs))
+    return Imported(fleet, configs, report)
 
 
 def _completed(found: Found, options: FleetOptions) -> Found:
@@ -168,14 +186,21 @@ def _is_complete(found: Found) -> bool:
 def _say_what_is_assumed(found: Found, has_series: bool) -> None:
     if has_series:
         return
-    basis = "one reading" if len(found.taken_at_s) < 2 else f"the largest of {len(found.taken_at_s)} readings"
+    count, rank = len(found.taken_at_s), found.reading_rank
+    basis = (
+        "one reading"
+        if count < 2
+        else f"the {'largest' if not rank else f'number {rank} from below'} of {count} readings"
+    )
     found.assumptions.append(
         f"there is no time series of demand: each VM takes after a VM of a recorded managed-hosting fleet that is like "
         f"what {basis} of consumed and active memory says; what is unknown is drawn, not zero"
     )
 
 
-def _fleet_files(found: Found, records: tuple[VmRecord, ...], vms: list[FoundVm], has_series: bool) -> FleetFiles:
+def _fleet_files(
+    found: Found, records: tuple[VmRecord, ...], vms: list[FoundVm], has_series: bool, doubts: tuple[str, ...]
+) -> FleetFiles:
     series = found.series
     is_series = has_series and series is not None
     info = FleetInfo(
@@ -184,8 +209,9 @@ def _fleet_files(found: Found, records: tuple[VmRecord, ...], vms: list[FoundVm]
         tick_s=series.tick_s if is_series and series is not None else DEFAULT_TICK_S,
         first_time_s=series.first_time_s if is_series and series is not None else max(found.taken_at_s, default=0),
         assumptions=tuple(found.assumptions),
-        warnings=tuple(f"{note.place}: {note.text}" for note in found.doubts),
+        warnings=doubts,
         readings=0 if is_series else max(len(found.taken_at_s), 1),
+        reading_rank=0 if is_series else found.reading_rank,
     )
     if not is_series or series is None:
         nothing = np.empty((len(records), 0), dtype=np.float32)

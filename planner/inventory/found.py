@@ -67,7 +67,6 @@ class FoundVm:
     reservation_bytes: int | None = None
     limit_bytes: int | None = None
     has_balloon_driver: bool | None = None
-    guest_os: str | None = None
     image: str | None = None
 
 
@@ -83,6 +82,8 @@ class FoundHost:
         Whether VMs may be placed on it: not in maintenance, not disabled, up.
     reserved_bytes : int or None
         Kept for the hypervisor itself.
+    overcommit_ratio : float or None
+        Up to which the manager places VMs on it today.
     vm_memory_bytes, n_vms : int or None
         Configured memory and number of its VMs by the host's own account, which VMs' rows must add up to.
     vm_memory_is_of_running : bool
@@ -130,6 +131,8 @@ class FoundCluster:
         Hosts whose failure it is to survive; 0: admission control is off.
     memory_bytes : int or None
         Memory of its hosts, by its own account.
+    is_balanced : bool or None
+        Whether VMs are moved to balance load (DRS).
     """
 
     name: str
@@ -209,6 +212,8 @@ class Found:
         Preset of the config that the fleet is for.
     taken_at_s : tuple of int
         When the snapshots were taken, since 1970, UTC; empty: the source does not say. [s]
+    reading_rank : int
+        Which of the snapshots' readings a VM's are, from the smallest; 0: the largest.
     read : dict
         What was read: name of a tab, file or endpoint to number of rows.
     skipped, doubts : list of Note
@@ -225,6 +230,7 @@ class Found:
     rules: list[FoundRule] = field(default_factory=list)
     series: Series | None = None
     taken_at_s: tuple[int, ...] = ()
+    reading_rank: int = 0
     read: dict[str, int] = field(default_factory=dict)
     skipped: list[Note] = field(default_factory=list)
     doubts: list[Note] = field(default_factory=list)

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from planner.inventory.found import Found, Note
+from planner.inventory.found import Found, Note, Power
 from planner.inventory.reconcile import Balance, reconcile
-from planner.units import format_bytes
-from planner.workload.fleet_records import VmRecord
+from planner.inventory.summary import summarize_fleet
+from planner.units import format_bytes, format_seconds
+from planner.workload.fleet_records import FleetFiles, VmRecord
 
 MOST_PLACES = 3
 MOST_READ = 6
 MOST_LINES = 12
 """Balances that do not agree, and kinds of notes, shown in the text; the page has more."""
+_ALLOWED = "times the memory of a host, by the manager's allocation ratio"
 _KNOWABLE = {
     "host": "host it runs on, among those in the config",
     "vcpus": "vCPUs",
@@ -59,6 +62,7 @@ class ImportReport:
     n_running: int
     assumptions: tuple[str, ...]
     configs: tuple[str, ...]
+    acknowledgement: str = ""
 
 
 def make_report(found: Found, vms: Sequence[VmRecord], configs: tuple[str, ...]) -> ImportReport:
@@ -79,6 +83,42 @@ def make_report(found: Found, vms: Sequence[VmRecord], configs: tuple[str, ...])
     )
 
 
+def trace_report(fleet: FleetFiles, found: Found, configs: tuple[str, ...]) -> ImportReport:
+    """Sum up an import of traces: what VMs take over time, and whether units and sizes were read right."""
+    told = summarize_fleet(fleet)
+    days = told.n_ticks * told.tick_s / 86_400
+    last_s = told.first_time_s + (told.n_ticks - 1) * told.tick_s
+    span = f"{days:.4g} day{'' if days == 1 else 's'}"
+    unknown = [("vCPUs", sum(vm.vcpus is None for vm in fleet.vms)), ("host it runs on", len(fleet.vms))]
+    unknown += [] if fleet.cpu_busy_vcpus is not None else [("CPU use", len(fleet.vms))]
+    return ImportReport(
+        source=fleet.info.source,
+        facts=(
+            ("VMs", f"{told.n_vms}", f"{format_bytes(told.configured_bytes)} configured"),
+            ("time", f"{_utc(told.first_time_s)} to {_utc(last_s)}", f"{span}, tick {format_seconds(told.tick_s)}"),
+            ("granted", f"{told.granted_fraction:.1%} of configured", _peaks_note(told.granted_peaks_ratio)),
+            ("active", f"{told.active_fraction:.1%} of configured", _peaks_note(told.active_peaks_ratio)),
+        ),
+        read=tuple(found.read.items()),
+        balances=(),
+        skipped=(),
+        doubts=_together(found.doubts),
+        unknown=tuple((what, count) for what, count in unknown if count),
+        n_running=told.n_vms,
+        assumptions=tuple(found.assumptions),
+        configs=configs,
+        acknowledgement=fleet.info.acknowledgement,
+    )
+
+
+def _peaks_note(ratio: float) -> str:
+    return f"on average; sum of peaks \u00f7 peak of sum {ratio:.2f}"
+
+
+def _utc(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def _facts(found: Found, vms: Sequence[VmRecord], running: Sequence[VmRecord]) -> tuple[tuple[str, str, str], ...]:
     memory = [host.memory_bytes for host in found.hosts]
     known = sum(part for part in memory if part is not None)
@@ -88,14 +128,25 @@ def _facts(found: Found, vms: Sequence[VmRecord], running: Sequence[VmRecord]) -
     facts = [
         ("hosts", f"{len(found.hosts)}", hosts_note),
         ("VMs that run", f"{len(running)}", f"{format_bytes(configured)} configured"),
-        ("VMs that are off", f"{off}", "kept apart: fleet.vms.powered_off lets them run"),
     ]
+    if off:
+        facts.append(("VMs that are off", f"{off}", "kept apart: fleet.vms.powered_off lets them run"))
     if known and None not in memory:
         facts.append(("configured ÷ host memory", f"{configured / known:.2f}", "today, running VMs"))
+    ratios = sorted({host.overcommit_ratio for host in found.hosts if host.overcommit_ratio is not None})
+    if ratios:
+        facts.append(("placed up to", " to ".join(f"{ratio:g}" for ratio in {ratios[0]: 0, ratios[-1]: 0}), _ALLOWED))
     facts += [
         _sum_fact("consumed", [vm.consumed_bytes for vm in running], configured),
         _sum_fact("active", [vm.active_bytes for vm in running], configured),
     ]
+    on = [vm for vm in found.vms if vm.power is not Power.OFF]
+    for what, parts in (
+        ("shared by the host", [vm.shared_bytes for vm in on]),
+        ("overhead of VMs", [vm.overhead_bytes for vm in on]),
+    ):
+        if any(part is not None for part in parts):
+            facts.append(_sum_fact(what, parts, configured))
     return tuple(facts)
 
 
@@ -108,11 +159,15 @@ def _sum_fact(what: str, parts: list[int | None], configured: int) -> tuple[str,
 
 
 def _together(notes: Sequence[Note]) -> tuple[Told, ...]:
-    """Put notes of one text and remedy together, in the order they first came."""
-    places: dict[tuple[str, str], list[str]] = {}
+    """Put notes of one text together, in the order they first came; the remedy is the first one's where they differ."""
+    same: dict[str, list[Note]] = {}
     for note in notes:
-        places.setdefault((note.text, note.remedy), []).append(note.place)
-    return tuple(Told(text, len(found), tuple(found[:MOST_PLACES]), remedy) for (text, remedy), found in places.items())
+        same.setdefault(note.text, []).append(note)
+    told = []
+    for text, found in same.items():
+        remedy = found[0].remedy + (" (and the like)" if len({note.remedy for note in found}) > 1 else "")
+        told.append(Told(text, len(found), tuple(note.place for note in found[:MOST_PLACES]), remedy))
+    return tuple(told)
 
 
 def report_lines(report: ImportReport) -> list[str]:
@@ -138,6 +193,8 @@ def report_lines(report: ImportReport) -> list[str]:
         lines += [f"  {what}: of {'all' if count == report.n_running else count}" for what, count in report.unknown]
     if report.assumptions:
         lines += ["", "Assumed", *(f"  {text}" for text in report.assumptions)]
+    if report.acknowledgement:
+        lines += ["", "Please cite", f"  {report.acknowledgement}"]
     return lines
 
 

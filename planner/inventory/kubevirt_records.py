@@ -105,7 +105,6 @@ def _vm(name: str, key: Key, parts: _Parts, found: Found) -> FoundVm:
         limit_bytes=read_memory(resources.section("limits"), "memory"),
         reservation_bytes=configured if is_pinned else None,
         has_balloon_driver=False if domain.section("devices").is_true("autoattachMemBalloon") is False else None,
-        guest_os=status.section("guestOSInfo").text("prettyName", "name"),
         image=_image(parts.spec),
     )
 

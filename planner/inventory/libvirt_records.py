@@ -125,7 +125,6 @@ def _vm(key: tuple[str | None, str], stats: VmStats, xml: DomainXml | None, foun
         reservation_bytes=reservation,
         limit_bytes=xml.limit_bytes if xml else None,
         has_balloon_driver=has_driver,
-        guest_os=xml.guest_os if xml else None,
         image=xml.image if xml else None,
     )
 

@@ -44,7 +44,6 @@ class DomainXml:
     has_balloon_driver: bool | None
     group: str | None
     image: str | None
-    guest_os: str | None
     flavor_bytes: int | None
     is_running: bool
 
@@ -85,7 +84,6 @@ def read_domain(domain: Element, file: str, doubts: list[Note]) -> DomainXml:
         has_balloon_driver=None if balloon is None else balloon.get("model") != "none",
         group=_name_of(_local(_local(nova, "owner"), "project")),
         image=_attribute(_local(nova, "root"), "uuid"),
-        guest_os=_guest_os(domain),
         flavor_bytes=_flavor_bytes(nova, place, doubts),
         is_running=domain.get("id") is not None,
     )
@@ -127,12 +125,6 @@ def _pinned_by(domain: Element) -> tuple[str, ...]:
         ),
     }
     return tuple(reason for reason, is_so in reasons.items() if is_so)
-
-
-def _guest_os(domain: Element) -> str | None:
-    system = _local(_local(domain.find("metadata"), "libosinfo"), "os")
-    address = (_attribute(system, "id") or "").rstrip("/")
-    return "/".join(address.split("/")[-2:]) or None
 
 
 def _flavor_bytes(nova: Element | None, place: str, doubts: list[Note]) -> int | None:

@@ -163,7 +163,6 @@ def _vm(guest: _Guest, found: Found) -> FoundVm:
         shares=status.whole("shares") if status.raw.get("shares") is not None else config.whole("shares"),
         reservation_bytes=configured if is_pinned else minimum,
         has_balloon_driver=has_driver,
-        guest_os=config.text("ostype"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Set what VMs add up to beside what their hosts say of themselves."""
+"""Set what VMs add up to beside what their hosts say of themselves, and hosts beside their clusters."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ MOST_APART = 0.01
 
 
 class Balance(NamedTuple):
-    """One figure of one host: by its VMs, and by its own account. [bytes] or a number."""
+    """One figure of one host by its VMs, or of a cluster by its hosts, and by its own account. [bytes] or a number."""
 
     host: str
     what: str
@@ -33,6 +33,11 @@ def reconcile(found: Found) -> list[Balance]:
     balances: list[Balance] = []
     for host in found.hosts:
         balances += _of_host(host, vms_of.get(host.name, []))
+    for cluster in found.clusters:
+        parts = [host.memory_bytes for host in found.hosts if host.cluster == cluster.name]
+        known = [part for part in parts if part is not None]
+        if cluster.memory_bytes is not None and known and len(known) == len(parts):
+            balances.append(Balance(cluster.name, "memory of its hosts", True, sum(known), cluster.memory_bytes))
     return balances
 
 

@@ -1,7 +1,7 @@
 """Read RVTools exports: one or several workbooks or sets of CSV files, merged to one inventory.
 
 An export is a sample of a moment. Several, of busy and quiet hours, tell more; what a VM takes is then the largest
-that any of them shows. Percentiles are not taken: a handful of samples has none.
+that any of them shows, or a percentile of many.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from planner.inventory.progress import Progress, no_progress
 from planner.inventory.rvtools_columns import INFO_SIGNATURE, TABS
 from planner.inventory.rvtools_doubts import check_against_hosts
 from planner.inventory.rvtools_hosts import check_pools, read_clusters, read_hosts
-from planner.inventory.rvtools_merge import Merged, merge_snapshots
+from planner.inventory.rvtools_merge import Merged, merge_snapshots, rank_of
 from planner.inventory.rvtools_rules import build_rules
 from planner.inventory.rvtools_snapshot import Snapshot, open_tabs, taken_at_s
 from planner.inventory.rvtools_vms import read_vms
@@ -34,7 +34,7 @@ _MOMENT = (
 )
 
 
-def read_rvtools(sources: Sequence[Path], progress: Progress = no_progress) -> Found:
+def read_rvtools(sources: Sequence[Path], progress: Progress = no_progress, percentile: float = 100.0) -> Found:
     """Read RVTools exports.
 
     Parameters
@@ -43,6 +43,8 @@ def read_rvtools(sources: Sequence[Path], progress: Progress = no_progress) -> F
         .xlsx workbooks, directories of them, or CSV files of tabs: a directory, single files or a zip file.
     progress : Progress
         Called after each export.
+    percentile : float
+        Of several exports, what a VM's amounts of memory are; 100: the largest. The nearest amount that is not below.
 
     Returns
     -------
@@ -65,7 +67,8 @@ def read_rvtools(sources: Sequence[Path], progress: Progress = no_progress) -> F
         snapshots.sort(key=lambda snapshot: snapshot.taken_at_s or 0)
     if len(snapshots) > 1:
         snapshots = [_labelled(snapshot, number) for number, snapshot in enumerate(snapshots, start=1)]
-    merged = merge_snapshots(snapshots)
+    merged = merge_snapshots(snapshots, percentile)
+    rank = rank_of(percentile, len(snapshots))
     rules, notes = build_rules(merged.rows)
     return Found(
         source="rvtools: " + ", ".join(snapshot.name for snapshot in snapshots),
@@ -75,10 +78,11 @@ def read_rvtools(sources: Sequence[Path], progress: Progress = no_progress) -> F
         clusters=list(merged.clusters.values()),
         rules=rules,
         taken_at_s=tuple(snapshot.taken_at_s for snapshot in snapshots if snapshot.taken_at_s is not None),
+        reading_rank=0 if rank == len(snapshots) else rank,
         read={tab: count for snapshot in snapshots for tab, count in snapshot.read.items()},
         skipped=merged.skipped,
         doubts=[*merged.doubts, *notes],
-        assumptions=_assumptions(snapshots, merged, is_dated),
+        assumptions=_assumptions(snapshots, merged, is_dated, percentile),
     )
 
 
@@ -116,7 +120,7 @@ def _placed(notes: Sequence[Note], label: str) -> list[Note]:
     return [replace(note, place=f"{label}: {note.place}") for note in notes]
 
 
-def _assumptions(snapshots: Sequence[Snapshot], merged: Merged, is_dated: bool) -> list[str]:
+def _assumptions(snapshots: Sequence[Snapshot], merged: Merged, is_dated: bool, percentile: float) -> list[str]:
     assumptions = list(_ASSUMED)
     versions = sorted({host.hypervisor for host in merged.hosts.values() if host.hypervisor})
     if any(not version.replace("VMware ESXi ", "").startswith("8") for version in versions):
@@ -127,12 +131,13 @@ def _assumptions(snapshots: Sequence[Snapshot], merged: Merged, is_dated: bool) 
         return [*assumptions, _MOMENT]
     moments = [snapshot.taken_at_s for snapshot in snapshots if snapshot.taken_at_s is not None]
     order = "by the times they state" if is_dated else "in the order given, the newest last"
+    which = "largest" if percentile >= 100 else f"{percentile:g}th percentile (nearest not below)"
     assumptions.append(
-        f"Consumed, active, ballooned and swapped memory of a VM is the largest of {len(snapshots)} exports in which "
+        f"Consumed, active, ballooned and swapped memory of a VM is the {which} of {len(snapshots)} exports in which "
         f"it was on; all else is as in the newest. Exports are ordered {order}."
     )
     if moments:
         written = ", ".join(datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M") for moment in moments)
         assumptions.append(f"The exports are of {written}; the local times that they state are taken for UTC.")
-    assumptions.append("Hosts' own sums of one moment are not compared with the largest amounts of several.")
+    assumptions.append("Hosts' own sums of one moment are not compared with amounts picked from several.")
     return assumptions

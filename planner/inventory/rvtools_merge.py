@@ -1,16 +1,17 @@
-"""Merge several RVTools exports: what a VM is by the newest, what it takes by the largest of all.
+"""Merge several RVTools exports: what a VM is by the newest, what it takes by the largest of all, or a percentile.
 
 A VM is the same by VM UUID, else SMBIOS UUID, else name and cluster. One that a newer export of the same vCenter (of
 the same cluster or host, where no vCenter is told) does not list is gone. Exports of different vCenters add up.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from planner.inventory.found import FoundCluster, FoundHost, FoundVm, Note
 from planner.inventory.rvtools_snapshot import Row, Snapshot
 
-_LARGEST = ("consumed_bytes", "active_bytes", "ballooned_bytes", "swapped_bytes")
+_AMOUNTS = ("consumed_bytes", "active_bytes", "ballooned_bytes", "swapped_bytes")
 _GONE = "gone in a newer export"
 
 
@@ -30,6 +31,8 @@ class _Known:
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
+        self.older: list[list[FoundVm]] = []
+        """What older exports tell of each."""
         self._by_key: dict[tuple[str, ...], int | None] = {}
 
     def find(self, row: Row) -> int | None:
@@ -46,14 +49,20 @@ class _Known:
             for key in _keys(row):
                 self._by_key[key] = None if key in self._by_key else len(self.rows)
             self.rows.append(row)
+            self.older.append([])
 
     def _has_other_uuid(self, at: int, row: Row) -> bool:
         known = self.rows[at].vm.uuid
         return known is not None and row.vm.uuid is not None and known.casefold() != row.vm.uuid.casefold()
 
 
-def merge_snapshots(snapshots: Sequence[Snapshot]) -> Merged:
-    """Merge exports that are given from the oldest to the newest."""
+def rank_of(percentile: float, count: int) -> int:
+    """Return which of `count` amounts, from the smallest, the percentile is: the nearest that is not below it."""
+    return max(1, math.ceil(round(percentile * count / 100, 6)))
+
+
+def merge_snapshots(snapshots: Sequence[Snapshot], percentile: float = 100.0) -> Merged:
+    """Merge exports that are given from the oldest to the newest; a VM's amounts are the percentile of those told."""
     merged = Merged()
     known = _Known()
     newer: list[Snapshot] = []
@@ -63,7 +72,7 @@ def merge_snapshots(snapshots: Sequence[Snapshot]) -> Merged:
         for row in rows:
             at = known.find(row)
             if at is not None:
-                known.rows[at] = _with_largest(known.rows[at], row.vm)
+                known.older[at].append(row.vm)
             elif _is_covered(row.vcenter, row.vm.cluster, row.vm.host, newer):
                 merged.skipped.append(Note(f'{row.vm.place}, "{row.vm.name}"', f"VM that is {_GONE}"))
             else:
@@ -73,7 +82,7 @@ def merge_snapshots(snapshots: Sequence[Snapshot]) -> Merged:
         merged.skipped += snapshot.skipped
         merged.doubts += snapshot.doubts
         newer.append(snapshot)
-    merged.rows = known.rows
+    merged.rows = [_reduced(row, older, percentile) for row, older in zip(known.rows, known.older, strict=True)]
     return merged
 
 
@@ -116,11 +125,13 @@ def _is_repeated(first: Row, second: Row) -> bool:
     return (first.vm.name, first.vm.host, first.vm.cluster) == (second.vm.name, second.vm.host, second.vm.cluster)
 
 
-def _with_largest(row: Row, older: FoundVm) -> Row:
+def _reduced(row: Row, older: Sequence[FoundVm], percentile: float) -> Row:
+    if not older:
+        return row
     amounts: dict[str, int | None] = {}
-    for name in _LARGEST:
-        told = [value for value in (getattr(row.vm, name), getattr(older, name)) if value is not None]
-        amounts[name] = max(told, default=None)
+    for name in _AMOUNTS:
+        told = sorted(value for vm in (row.vm, *older) if (value := getattr(vm, name)) is not None)
+        amounts[name] = told[rank_of(percentile, len(told)) - 1] if told else None
     size = row.vm.configured_bytes
     for name in ("consumed_bytes", "active_bytes"):
         # An older export may be of a VM that was larger then.
@@ -142,7 +153,7 @@ def _add_hosts(snapshot: Snapshot, newer: Sequence[Snapshot], merged: Merged) ->
     vcenter = next(iter(snapshot.vcenters)) if len(snapshot.vcenters) == 1 else None
     for key, host in snapshot.hosts.items():
         if key in merged.hosts:
-            # Sums of one moment do not match the largest amounts of several.
+            # Sums of one moment do not match amounts picked from several.
             merged.hosts[key] = replace(
                 merged.hosts[key], used_bytes=None, active_bytes=None, ballooned_bytes=None, swapped_bytes=None
             )

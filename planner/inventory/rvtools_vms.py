@@ -116,7 +116,7 @@ def _row(row: dict[str, Any], place: str, snapshot: Snapshot) -> Row:
         name=row["name"], place=place, uuid=row["uuid"] or row["smbios"], power=power, configured_bytes=size,
         vcpus=row["vcpus"] or None, host=row["host"], cluster=row["cluster"], group=_group(row),
         shares=row["shares"], reservation_bytes=reservation, limit_bytes=limit,
-        has_balloon_driver=_driver(row["tools"], power), guest_os=row["os"], **amounts,
+        has_balloon_driver=_driver(row["tools"], power), **amounts,
     )  # fmt: skip
     if limit is not None and size is not None and limit < size:
         message = "the memory limit is below the configured size: the VM balloons or swaps beyond it on an idle host"

@@ -37,6 +37,7 @@ def _sections(report: ImportReport) -> list[Section | None]:
         _unknown(report),
         _assumed(report),
         _read(report),
+        Section("cite", "Please cite", report.acknowledgement) if report.acknowledgement else None,
     ]
 
 

@@ -118,7 +118,7 @@ def _sections(run: RunTables, vms_of: VmsOf, frame: pd.DataFrame) -> list[Sectio
             largest_ratio_by_axes(frame),
             confidence,
         ),
-        assumptions_section(run.config),
+        assumptions_section(run.config, run.manifest),
         provenance_section(run.config, run.manifest, run.summary),
     ]
     return [section for section in found if section is not None]

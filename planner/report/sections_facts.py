@@ -11,7 +11,7 @@ from planner.analysis.wording import format_percent
 from planner.config.hypervisor import HypervisorSpec
 from planner.config.shipped import load_shipped
 from planner.config.spec import PlannerConfig, WorkloadSpec
-from planner.report.blocks import Cell, Section, TableBlock
+from planner.report.blocks import Cell, Section, TableBlock, cap_rows
 from planner.units import PAGE_BYTES, format_bytes, format_seconds
 from planner.workload.popularity import load_law
 
@@ -19,8 +19,11 @@ _SHOWN = ("config_hash", "replicate_meaning", "fidelity", "versions")
 """Manifest entries on the page. Times, machines and worker counts differ from run to run; the page must not."""
 
 
-def assumptions_section(config: PlannerConfig) -> Section:
-    """Make the table of every assumption that the traces leave open, and the list of what is not modelled."""
+def assumptions_section(config: PlannerConfig, manifest: Mapping[str, Any]) -> Section:
+    """Make the table of every assumption that the traces leave open, and the list of what is not modelled.
+
+    What the import of the VMs took for granted, or found doubtful, comes first.
+    """
     texts = _texts()
     rows = [_assumption_row(name, config.workload, texts["workload"]) for name in WorkloadSpec.model_fields]
     workload = TableBlock(
@@ -38,7 +41,21 @@ def assumptions_section(config: PlannerConfig) -> Section:
         text_columns=3,
     )
     lead = "What the data leave open is stated here with its value. Change it in the config and run again."
-    return Section("assumptions", "Assumptions", lead, tables=(workload, policy), notes=tuple(texts["not_modelled"]))
+    tables = (*_origin_table(manifest.get("origin")), workload, policy)
+    return Section("assumptions", "Assumptions", lead, tables=tables, notes=tuple(texts["not_modelled"]))
+
+
+def _origin_table(origin: Mapping[str, Any] | None) -> tuple[TableBlock, ...]:
+    """Make the table of what the import took for granted; none where VMs were not imported."""
+    if origin is None:
+        return ()
+    rows = [(Cell("assumed"), Cell(text)) for text in origin["assumptions"]]
+    rows += [(Cell("doubtful"), Cell(text)) for text in origin["warnings"]]
+    if origin["acknowledgement"]:
+        rows.append((Cell("please cite"), Cell(origin["acknowledgement"])))
+    kept, left_out = cap_rows(rows, len(rows))
+    caption = f"Import of the VMs ({origin['source']})"
+    return (TableBlock("import-table", caption, ("kind", "what"), kept, 2, left_out),) if rows else ()
 
 
 def _sampling(manifest: Mapping[str, Any], config: PlannerConfig) -> str:

@@ -74,6 +74,14 @@ def fidelity_entry(placed: tuple[PlacedScenario, ...]) -> dict[str, Any]:
     }
 
 
+def _origin_entry(source: DemandSource) -> dict[str, Any]:
+    info = source.origin()
+    if info is None:
+        return {}
+    told = {name: list(getattr(info, name)) for name in ("assumptions", "warnings")}
+    return {"origin": {"source": info.source, "acknowledgement": info.acknowledgement, **told}}
+
+
 def build_manifest(
     config: PlannerConfig, placed: tuple[PlacedScenario, ...], source: DemandSource, run: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -97,6 +105,7 @@ def build_manifest(
         "fidelity": fidelity_entry(placed),
         "replicate_meaning": source.replicate_meaning(),
         "independent_replicates": source.independent_replicates(),
+        **_origin_entry(source),
         **run,
         "scenarios": [scenario_entry(item) for item in placed],
     }

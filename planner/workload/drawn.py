@@ -11,6 +11,7 @@ import numpy as np
 from planner.streams import make_generator
 from planner.workload.curves import KNOT_SCORES
 from planner.workload.fleet import Demand, VmTable
+from planner.workload.fleet_records import FleetInfo
 from planner.workload.latent import DAY_S, DrawKey, FactorSeries, SharedFactor, draw_latent
 from planner.workload.profiles import FittedGenerator, Restarts, spread
 
@@ -130,6 +131,10 @@ class DrawnSource:
     def independent_replicates(self) -> None:
         """Every replicate is drawn afresh."""
         return
+
+    def origin(self) -> FleetInfo | None:
+        """Return None: the VMs were not imported."""
+        return None
 
     def replicate_meaning(self) -> str:
         """Say what differs between replicates."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from planner.streams import stable_hash32
 from planner.workload.fleet import Demand
+from planner.workload.fleet_records import FleetInfo
 from planner.workload.source import DemandSource
 
 
@@ -55,3 +56,7 @@ class DriverlessSource:
     def replicate_meaning(self) -> str:
         """Say what differs between replicates."""
         return self._base.replicate_meaning()
+
+    def origin(self) -> FleetInfo | None:
+        """Return the origin of the VMs."""
+        return self._base.origin()

@@ -15,6 +15,7 @@ import numpy as np
 from planner.streams import make_generator
 from planner.workload.drawn import HISTORY_REPLICATE, DrawnSource
 from planner.workload.fleet import Demand, VmTable, merge_demand
+from planner.workload.fleet_records import FleetInfo
 from planner.workload.latent import DAY_S
 from planner.workload.source import DemandSource
 
@@ -83,6 +84,10 @@ class GrownSource:
             else "clones repeat their originals, shifted by whole days that differ between replicates"
         )
         return f"{self._base.replicate_meaning()} Beyond the given VMs, {how}."
+
+    def origin(self) -> FleetInfo | None:
+        """Return the origin of the VMs that were given."""
+        return self._base.origin()
 
     @property
     def n_inventory(self) -> int:

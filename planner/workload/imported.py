@@ -15,7 +15,7 @@ from planner.errors import InputError
 from planner.streams import make_generator
 from planner.units import format_seconds
 from planner.workload.fleet import Demand
-from planner.workload.fleet_records import FleetFiles
+from planner.workload.fleet_records import FleetFiles, FleetInfo
 
 ALWAYS_BRIDGED_TICKS = 3
 """Gaps of VMs no longer than this are lost samples: granted memory is the same after them in 99 % of cases."""
@@ -105,6 +105,10 @@ class ImportedSource:
     def independent_replicates(self) -> int:
         """Count the windows of the trace that do not overlap."""
         return len(self._starts)
+
+    def origin(self) -> FleetInfo:
+        """Return what the fleet's directory says of where it comes from."""
+        return self.info
 
     def replicate_meaning(self) -> str:
         """Say in one sentence what differs between replicates."""

@@ -62,6 +62,7 @@ class ReadingsSource(DrawnSource):
     """
 
     def __init__(self, fleet: FleetFiles, horizon_s: float, tick_s: float, seed: int) -> None:
+        self._info = fleet.info
         generator = load_generator(GENERATOR)
         vms = fleet.vm_table()
         pool = deal_vms(generator, POOL_VMS, seed)
@@ -80,6 +81,10 @@ class ReadingsSource(DrawnSource):
         super().__init__(
             vms, likened_models(likeness, generator), generator.restarts, make_window(seed, horizon_s, tick_s)
         )
+
+    def origin(self) -> FleetInfo:
+        """Return what the fleet's directory says of where it comes from."""
+        return self._info
 
     def replicate_meaning(self) -> str:
         """Say what differs between replicates, and that no time series was known."""

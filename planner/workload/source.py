@@ -5,6 +5,7 @@ from typing import Protocol
 import numpy as np
 
 from planner.workload.fleet import Demand, VmTable
+from planner.workload.fleet_records import FleetInfo
 
 
 class DemandSource(Protocol):
@@ -53,4 +54,8 @@ class DemandSource(Protocol):
 
     def replicate_meaning(self) -> str:
         """Say in one sentence what differs between replicates, for the report."""
+        ...
+
+    def origin(self) -> FleetInfo | None:
+        """Return where imported VMs come from and what was taken for granted of them; None: they were not imported."""
         ...

@@ -14,6 +14,7 @@ import numpy as np
 
 from planner.streams import make_generator
 from planner.workload.fleet import Demand, Presence, VmTable
+from planner.workload.fleet_records import FleetInfo
 from planner.workload.listed import GENERATOR
 from planner.workload.profiles import Restarts, load_generator, spread
 from planner.workload.source import DemandSource
@@ -127,6 +128,10 @@ class StayedSource:
     def replicate_meaning(self) -> str:
         """Say what differs between replicates."""
         return f"{self.base.replicate_meaning()} When VMs come and go is the same in all replicates."
+
+    def origin(self) -> FleetInfo | None:
+        """Return the origin of the VMs."""
+        return self.base.origin()
 
     def _presence(self, rows: np.ndarray) -> Presence:
         n_base = len(self.base.vms)

@@ -43,6 +43,9 @@ class FakeSource(WholeSource):
     def independent_replicates(self):
         return None
 
+    def origin(self):
+        return None
+
     def replicate_meaning(self):
         return "Nothing but the number differs."
 

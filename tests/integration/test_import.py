@@ -47,9 +47,9 @@ def table_dir(tmp_path):
 
 def test_table_prints_what_it_found_and_the_fleet_can_be_replayed(table_dir, tmp_path):
     printed = invoke("table", table_dir, "--out", tmp_path / "fleet", "--acknowledgement", "Thanks to X.")
-    assert "Imported 2 VMs from table: source" in printed
-    assert "2026-01-01 00:00 UTC to 2026-01-01 23:55 UTC (1 day), tick 5 min" in printed
-    assert "12 GiB in all" in printed
+    assert "Imported from table: source" in printed
+    assert "2026-01-01 00:00 UTC to 2026-01-01 23:55 UTC  (1 day, tick 5 min)" in printed
+    assert "VMs                       2  (12 GiB configured)" in printed
     # granted 10240 / 12288 = 83.3 %; active (287 x 3072 + 5120) / 288 / 12288 = 25.1 %.
     assert "83.3% of configured" in printed
     assert "25.1% of configured" in printed

@@ -78,6 +78,8 @@ def test_from_dumps_to_a_sweep(dumps, tmp_path, capsys):
     )
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "has no time series" in page
+    assert "Import of the VMs (libvirt" in page
+    assert "what is unknown is drawn, not zero" in page
     summary = json.loads((run / "summary.json").read_text())
     assert summary["scenarios"][0]["hosts_used"] == 1
 
@@ -116,3 +118,22 @@ def test_host_memory_that_is_none(dumps, tmp_path, capsys):
     code, _, error = run_import(capsys, "libvirt", dumps, "--host-memory", "lots", "--out", tmp_path / "fleet")
     assert code == 2
     assert "--host-memory" in error
+
+
+def test_traces_get_hosts_that_are_assumed_and_a_report(tmp_path, capsys):
+    source = tmp_path / "long.csv"
+    lines = [f"2026-01-01T{hour:02d}:00:00Z,{vm},1024,2048" for hour in range(4) for vm in ("a", "b")]
+    source.write_text("time_utc,id,active_mib,granted_mib\n" + "\n".join(lines) + "\n")
+    vms = tmp_path / "vms.csv"
+    vms.write_text("id,configured_mib\na,4096\nb,921600\n")
+    out = tmp_path / "fleet"
+    words = ["table", source, "--vms", vms, "--active", source, "--granted", source, "--hypervisor"]
+    code, _, error = run_import(capsys, *words, "xen", "--out", out)
+    assert (code, "there is no preset" in error) == (2, True)
+    code, told, _ = run_import(capsys, *words, "kvm", "--out", out)
+    assert code == 0
+    # The larger VM, 900 GiB, is above 85 % of 512 and of 1,024 GiB; 904 GiB take one host of 2 TiB, and one more.
+    assert "the source names no hosts: the config has 2 with 2 TiB, 256 cores and kvm" in told
+    config = load_config(out / "fleet.yaml")
+    assert [(host.count, host.memory, host.cores) for host in config.fleet.hosts] == [(2, 2**41, 256)]
+    assert (out / "import-report.html").is_file()

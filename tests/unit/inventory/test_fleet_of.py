@@ -97,7 +97,9 @@ def test_names_that_several_vms_have_are_told_apart():
     vms = [replace(vm(0, uuid="u1"), name="db"), replace(vm(1, uuid="u2"), name="db"), replace(vm(2), name="db (u1)")]
     made = make_fleet(found(vms=vms))
     assert [record.name for record in made.fleet.vms] == ["db (u1) 2", "db (u2)", "db (u1)"]
-    assert [item.count for item in made.report.doubts] == [1, 1]
+    assert [(item.count, item.remedy) for item in made.report.doubts] == [
+        (2, 'it is called "db (u1) 2" here (and the like)')
+    ]
 
 
 def test_rules_name_running_vms_and_hosts_of_the_cluster(tmp_path):
@@ -175,3 +177,25 @@ def test_the_page_shows_what_differs_and_escapes_names():
     assert "&lt;b&gt;esx&lt;/b&gt;" in page
     assert "<b>esx</b>" not in page
     assert "1 of 1 sums differ" in page
+
+
+def test_a_large_fleet_is_asked_less(tmp_path):
+    hosts = [host(f"esx-{number}") for number in range(200)]
+    config, _ = load(make_fleet(found(hosts=hosts, vms=[vm(0, host="esx-0")])), tmp_path)
+    assert config.sweep.placement == ("as-is", "worst-fit")
+    assert config.sweep.overcommit_ratio == (1.0, 1.2, 1.4, 1.6, 2.0)
+    assert config.sweep.replicates == 6  # 12,000 host runs / (200 hosts x 5 ratios x 2 placements)
+
+
+def test_hosts_are_set_against_their_clusters_and_a_cluster_without_balancing_is_told(tmp_path):
+    cluster = FoundCluster("one", "vCluster, row 2", memory_bytes=128 * GIB, is_balanced=False)
+    report = make_fleet(found(clusters=[cluster])).report
+    told = {(item.host, item.what): item.agrees for item in report.balances}
+    assert told["one", "memory of its hosts"]
+    assert "nothing moves VMs" in report.doubts[-1].text
+
+
+def test_what_the_manager_places_up_to_today_is_told():
+    hosts = [host("a", overcommit_ratio=1.5), host("b", overcommit_ratio=1.5)]
+    facts = {what: value for what, value, _ in make_fleet(found(hosts=hosts)).report.facts}
+    assert facts["placed up to"] == "1.5"

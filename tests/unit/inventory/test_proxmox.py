@@ -83,7 +83,7 @@ def test_status_and_config_say_more(tmp_path):
     vms = by_name(found)
     web = vms["web"]
     assert (web.ballooned_bytes, web.reservation_bytes, web.shares) == (2 * GIB, 2 * GIB, 1000)
-    assert (web.has_balloon_driver, web.guest_os) == (True, "l26")
+    assert web.has_balloon_driver is True
     # balloon: 0 takes the device away: "mem" is then no figure of the guest's.
     assert (vms["db"].has_balloon_driver, vms["db"].used_bytes, vms["db"].shares) == (False, None, 500)
     assert (vms["off"].reservation_bytes, vms["off"].has_balloon_driver) == (2 * GIB, False)

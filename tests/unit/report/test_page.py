@@ -160,7 +160,7 @@ def test_a_summary_of_another_version_is_refused() -> None:
 
 
 def test_every_assumption_has_a_name_and_a_basis() -> None:
-    rows = assumptions_section(make_config()).tables[0].rows
+    rows = assumptions_section(make_config(), {}).tables[0].rows
     assert len(rows) == len(WorkloadSpec.model_fields)
     assert all(cell.text for row in rows for cell in row)
     descriptions = {field.description for field in WorkloadSpec.model_fields.values()}
@@ -168,7 +168,7 @@ def test_every_assumption_has_a_name_and_a_basis() -> None:
 
 
 def test_changed_assumptions_are_told_from_defaults() -> None:
-    rows = assumptions_section(make_config(workload={"zero_fraction": "10 %"})).tables[0].rows
+    rows = assumptions_section(make_config(workload={"zero_fraction": "10 %"}), {}).tables[0].rows
     assert [row[2].text for row in rows if row[1].text == "10 %"] == ["config"]
 
 
@@ -184,6 +184,8 @@ def test_render_report_reads_a_directory_and_writes_the_same_page(tmp_path: Path
 
 def test_the_knobs_of_ksm_are_listed_one_by_one_where_ksm_scans():
     for preset, expected in (("kvm", "256"), ("esxi-8", None)):
-        rows = {row[0].text: row[1].text for row in assumptions_section(make_config(hypervisor=preset)).tables[1].rows}
+        rows = {
+            row[0].text: row[1].text for row in assumptions_section(make_config(hypervisor=preset), {}).tables[1].rows
+        }
         assert rows.get("page_sharing.ksm.max_page_sharing") == expected
         assert not any(value.startswith("{") for value in rows.values())
