@@ -39,6 +39,7 @@ BENCHMARKS = (
     "page_kernel",
     "page_replacement",
     "large_fleet",
+    "import_fleet",
     "growth",
 )
 OUT = Path("reports/benchmarks.json")

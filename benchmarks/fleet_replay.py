@@ -67,6 +67,9 @@ class UniformSource:
     def independent_replicates(self):
         return 1
 
+    def origin(self):
+        return None
+
     def replicate_meaning(self):
         return "Nothing."
 

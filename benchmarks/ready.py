@@ -30,6 +30,9 @@ class Fleet:
     def independent_replicates(self):
         return None
 
+    def origin(self):
+        return None
+
     def replicate_meaning(self):
         return "Nothing."
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import Protocol
 
 _LINE_EVERY_S = 10.0
+_LEAST_SHARE, _LEAST_S = 0.02, 60.0
+"""Steps, or time, from which the pace is told: the first steps are slow ones, while kernels and tables are loaded."""
 
 
 class Stage(Protocol):
@@ -71,6 +73,8 @@ class _Lines:
 
     def _left(self, now_s: float, first_s: float, n_first: int) -> str:
         n_left, n_since = self._n_steps - self._n_done, self._n_done - n_first
+        if n_since < _LEAST_SHARE * self._n_steps and now_s - first_s < _LEAST_S:
+            return ""
         return f", about {_roughly((now_s - first_s) / n_since * n_left)} left" if n_left and n_since else ""
 
 
