@@ -19,6 +19,7 @@ from planner.units import GIB, format_bytes
 MAX_TABLE_BYTES = 8 * GIB
 """48,000 VMs with 8,640 ticks of 4 bytes, the largest series foreseen, are a fifth of this."""
 MAX_TEXT_BYTES = 2 * GIB
+_CELLS_AT_ONCE, _LEAST_ROWS = 1 << 26, 1024
 _WIDTH_BYTES = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "BYTE_ARRAY": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12}
 _TEXT = "BYTE_ARRAY"
 
@@ -51,17 +52,27 @@ def read_parquet(path: Path, again: str, uses_map: bool = False, choose: Choose 
             names, groups = file.schema_arrow.names, list(range(file.num_row_groups))
             _check_names(names, path, again)
             columns, groups = (None, groups) if choose is None else choose(file.metadata, names)
-            _check_declared(file.metadata, groups, path, again)
-            text = [column.path for column in map(file.schema.column, range(len(file.schema))) if _is_flat_text(column)]
+            leaves = [file.schema.column(position) for position in range(len(file.schema))]
+            is_flat = all(leaf.max_repetition_level == 0 for leaf in leaves)
+            _check_declared(file, groups, is_flat, path, again)
+            text = [leaf.path for leaf in leaves if _is_flat_text(leaf)]
         with pq.ParquetFile(path, memory_map=uses_map, read_dictionary=text) as file:
-            table = file.read_row_groups(groups, columns=columns, use_threads=True)
+            if is_flat:
+                table = _read_flat(file, groups, columns, path, again)
+            else:
+                table = file.read_row_groups(groups, columns=columns, use_threads=True)
         return _decoded(table, path, again)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(str(path), f"not a whole Parquet file ({_first_line(error)})", again) from error
 
 
-def _check_declared(metadata: Any, groups: Sequence[int], path: Path, again: str) -> None:
-    """Add up what the columns would take once they are read."""
+def _check_declared(file: pq.ParquetFile, groups: Sequence[int], is_flat: bool, path: Path, again: str) -> None:
+    """Add up what the columns would take once they are read. In a flat file each has a value per row."""
+    metadata = file.metadata
+    n_rows = sum(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+    if n_rows != metadata.num_rows:
+        message = f"declares {metadata.num_rows:,} rows, and {n_rows:,} in its parts"
+        raise InputError(str(path), message, again)
     widths = []
     for position in range(metadata.num_columns):
         column = metadata.schema.column(position)
@@ -69,11 +80,29 @@ def _check_declared(metadata: Any, groups: Sequence[int], path: Path, again: str
     declared_bytes = 0
     for group in groups:
         row_group = metadata.row_group(group)
+        if is_flat:
+            declared_bytes += sum(widths) * max(0, row_group.num_rows)
+            continue
+        # Asking broken metadata for a column ends the process; reading a row says that they are broken.
+        next(file.iter_batches(1, row_groups=[group]), None)
         for position, width in enumerate(widths):
             declared_bytes += width * max(0, row_group.column(position).num_values)
     if declared_bytes > MAX_TABLE_BYTES:
         message = f"declares {format_bytes(declared_bytes)} of values, more than {format_bytes(MAX_TABLE_BYTES)}"
         raise InputError(str(path), message, again)
+
+
+def _read_flat(
+    file: pq.ParquetFile, groups: Sequence[int], columns: list[str] | None, path: Path, again: str
+) -> pa.Table:
+    """Read as many rows as the groups declare: that is all that is kept of pages that hold more."""
+    declared = sum(file.metadata.row_group(group).num_rows for group in groups)
+    rows_at_once = max(_LEAST_ROWS, _CELLS_AT_ONCE // max(1, len(file.schema)))
+    batches = list(file.iter_batches(rows_at_once, row_groups=groups, columns=columns, use_threads=True))
+    n_rows = sum(batch.num_rows for batch in batches)
+    if n_rows != declared:
+        raise InputError(str(path), f"holds {n_rows:,} of the {declared:,} rows that it declares", again)
+    return pa.Table.from_batches(batches) if batches else file.read_row_groups([], columns=columns)
 
 
 def _check_names(names: list[str], path: Path, again: str) -> None:

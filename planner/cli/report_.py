@@ -1,5 +1,6 @@
 """`planner report`: render the page of a stored sweep or what-if again, without simulating."""
 
+import warnings
 from pathlib import Path
 
 import typer
@@ -9,6 +10,14 @@ from planner.report.page import render_report
 from planner.report.whatif_page import render_whatif
 from planner.results.store import REPORT, is_run_directory
 from planner.results.whatif_store import WHATIF_FORMAT
+
+
+def render_any(run_dir: Path, target: Path) -> None:
+    """Render the page of a sweep, or of a what-if."""
+    if is_run_directory(run_dir, WHATIF_FORMAT):
+        render_whatif(run_dir, target)
+    else:
+        render_report(run_dir, target)
 
 
 def report_command(run_dir: Path, out: Path | None) -> int:
@@ -26,10 +35,10 @@ def report_command(run_dir: Path, out: Path | None) -> int:
     """
     target = out or run_dir / REPORT
     try:
-        if is_run_directory(run_dir, WHATIF_FORMAT):
-            render_whatif(run_dir, target)
-        else:
-            render_report(run_dir, target)
+        with warnings.catch_warnings():
+            # Of a value that is none, like a state that is not a number: wrong, whatever the page then shows.
+            warnings.simplefilter("error", RuntimeWarning)
+            render_any(run_dir, target)
     except OSError as error:
         raise InputError(str(target), f"cannot be written: {error.strerror}", "name another file with --out") from error
     except (PlannerError, MemoryError):

@@ -21,26 +21,36 @@ class ScanCostSpec(_Spec):
     passed_over: Seconds = Field(default=0.0, ge=0, description="Skipped by smart_scan, or not in memory")
 
 
+MOST_OF_A_KNOB = 2**31 - 1
+"""Largest int of the kernel."""
+LONGEST_PAUSE_MS = 3_600_000
+MOST_SHARING = 2**30
+
+
 class KsmSpec(_Spec):
     """Knobs of Linux KSM, with the kernel's names, units and defaults."""
 
-    pages_to_scan: int = Field(default=100, ge=1, le=2**31 - 1, description="Pages of a batch")
-    sleep_millisecs: int = Field(default=20, ge=0, le=3_600_000, description="Pause after a batch [ms]")
+    pages_to_scan: int = Field(default=100, ge=1, le=MOST_OF_A_KNOB, description="Pages of a batch")
+    sleep_millisecs: int = Field(default=20, ge=0, le=LONGEST_PAUSE_MS, description="Pause after a batch [ms]")
     timer_hz: int = Field(
         default=250, ge=24, le=1000,
         description="Timer ticks a second (CONFIG_HZ): a pause lasts whole ticks, half a tick longer on average",
     )  # fmt: skip
     use_zero_pages: bool = Field(default=False, description="Merge empty pages with the kernel's zero page")
-    max_page_sharing: int = Field(default=256, ge=2, le=2**30, description="Most mappings of one merged frame")
+    max_page_sharing: int = Field(default=256, ge=2, le=MOST_SHARING, description="Most mappings of one merged frame")
     stable_node_chains_prune_millisecs: int = Field(
-        default=2000, ge=0, description="Pause between two cleanings of the same chain [ms]"
+        default=2000, ge=0, le=MOST_OF_A_KNOB, description="Pause between two cleanings of the same chain [ms]"
     )
     smart_scan: bool = Field(default=True, description="Skip pages that could not be merged several times running")
     advisor_mode: Literal["none", "scan-time"] = Field(default="none", description="Who sets pages_to_scan")
-    advisor_target_scan_time: int = Field(default=200, ge=1, description="Wanted time of a full scan [s]")
+    advisor_target_scan_time: int = Field(
+        default=200, ge=1, le=MOST_OF_A_KNOB, description="Wanted time of a full scan [s]"
+    )
     advisor_max_cpu: int = Field(default=70, ge=1, le=100, description="Most CPU time of the scanner [%]")
-    advisor_min_pages_to_scan: int = Field(default=500, ge=1, description="Pages of a batch to start with")
-    advisor_max_pages_to_scan: int = Field(default=30_000, ge=1, description="Most pages of a batch")
+    advisor_min_pages_to_scan: int = Field(
+        default=500, ge=1, le=MOST_OF_A_KNOB, description="Pages of a batch to start with"
+    )
+    advisor_max_pages_to_scan: int = Field(default=30_000, ge=1, le=MOST_OF_A_KNOB, description="Most pages of a batch")
 
 
 class PageSharingSpec(_Spec):

@@ -4,7 +4,10 @@ Serves generated and listed fleets. Not modelled: power-off periods (restarts ta
 figures come from) and the estimate of active memory right after power-on.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -92,20 +95,32 @@ class DrawnSource:
     ----------
     vms : VmTable
         The VMs.
-    models : VmModels
-        How each behaves, in the order of `vms`.
+    make_models : callable
+        Gives how each behaves, in the order of `vms`; called when demand is first drawn, as a check draws none.
     restarts : Restarts
         Restarts and what follows.
     window : DrawKey
         Seed and window; the replicate in it is not used.
     """
 
-    def __init__(self, vms: VmTable, models: VmModels, restarts: Restarts, window: DrawKey) -> None:
+    def __init__(self, vms: VmTable, make_models: Callable[[], VmModels], restarts: Restarts, window: DrawKey) -> None:
         self.vms = vms
-        self.models = models
+        self._make_models = make_models
         self._restarts = restarts
         self._window = window
-        self._factors = FactorSeries(models.shared)
+
+    @cached_property
+    def models(self) -> VmModels:
+        """How each VM behaves, in the order of `vms`."""
+        return self._make_models()
+
+    @cached_property
+    def _factors(self) -> FactorSeries:
+        return FactorSeries(self.models.shared)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Send what was made, not what it is made of: workers need not make it again."""
+        return {**self.__dict__, "models": self.models, "_make_models": None}
 
     def demand(self, replicate: int, vm_idx: np.ndarray | None = None) -> Demand:
         """Draw the demand of one replicate."""
@@ -122,7 +137,7 @@ class DrawnSource:
 
     def with_models(self, vms: VmTable, models: VmModels) -> "DrawnSource":
         """Return other VMs that live through the same window, drawn from the same seed."""
-        return DrawnSource(vms, models, self._restarts, self._window)
+        return DrawnSource(vms, lambda: models, self._restarts, self._window)
 
     def _draw(self, key: DrawKey, vm_idx: np.ndarray | None) -> Demand:
         rows = np.arange(len(self.vms)) if vm_idx is None else vm_idx

@@ -7,13 +7,12 @@ import numpy as np
 
 from planner.workload.curves import fit_curves
 from planner.workload.drawn import VmModels, fleet_factor
-from planner.workload.generated import LEAST_ACTIVE_FRACTION
+from planner.workload.generated import LEAST_ACTIVE_FRACTION, LEAST_GRANTED
 from planner.workload.latent import SharedFactor
 from planner.workload.profiles import FittedGenerator, Profile
 
 MOST_ACTIVE_OF_GRANTED = 0.95
 """Mean active memory is held to this share of granted memory: it must stay below its own peak."""
-LEAST_GRANTED = 0.001
 
 
 class Likeness(NamedTuple):

@@ -5,6 +5,7 @@ the likelier. Given `granted` and `active` hold exactly and on average; whatever
 """
 
 from collections import Counter
+from functools import partial
 
 import numpy as np
 
@@ -14,8 +15,8 @@ from planner.streams import make_generator
 from planner.units import MIB
 from planner.workload.drawn import DrawnSource, VmModels, make_window
 from planner.workload.fleet import NORMAL_SHARES_PER_MIB, VmTable
-from planner.workload.generated import LEAST_ACTIVE_FRACTION
-from planner.workload.likened import LEAST_GRANTED, Likeness, likened_models
+from planner.workload.generated import LEAST_ACTIVE_FRACTION, LEAST_GRANTED
+from planner.workload.likened import Likeness, likened_models
 from planner.workload.profiles import FittedGenerator, Profile, load_generator, spread
 
 GENERATOR = "managed-hosting"
@@ -53,8 +54,8 @@ class ListedSource(DrawnSource):
             raise ConfigError(issues)
         generator = load_generator(GENERATOR)
         vms = _build_table(named)
-        models = _build_models(named, generator, seed)
-        super().__init__(vms, models, generator.restarts, make_window(seed, horizon_s, tick_s))
+        make_models = partial(_build_models, named, generator, seed)
+        super().__init__(vms, make_models, generator.restarts, make_window(seed, horizon_s, tick_s))
 
 
 def _names_of(spec: VmSpec) -> tuple[str, ...]:
@@ -104,7 +105,8 @@ def _build_table(named: list[tuple[str, VmSpec]]) -> VmTable:
 
 def _build_models(named: list[tuple[str, VmSpec]], generator: FittedGenerator, seed: int) -> VmModels:
     singles = tuple(profile for profile in generator.profiles if not profile.is_group)
-    likelihoods = {id(spec): _likelihoods(spec, singles) for _, spec in named}
+    specs = {id(spec): spec for _, spec in named}
+    likelihoods = {key: _likelihoods(spec, singles) for key, spec in specs.items()}
     drawn = []
     for name, spec in named:
         draws = make_generator(seed, "inventory", 0, f"listed/{name}")

@@ -14,16 +14,18 @@ with what balloon and swap have taken, which the guest had touched, too.
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from planner.streams import make_generator
 from planner.units import MIB
 from planner.workload.curves import KNOT_SCORES, fit_curves
-from planner.workload.drawn import DrawnSource, make_window
+from planner.workload.drawn import DrawnSource, VmModels, make_window
+from planner.workload.fleet import VmTable
 from planner.workload.fleet_records import FleetFiles, FleetInfo, VmRecord
-from planner.workload.generated import LEAST_ACTIVE_FRACTION, DealtVm, deal_vms
-from planner.workload.likened import LEAST_GRANTED, Likeness, likened_models
+from planner.workload.generated import LEAST_GRANTED, DealtVms, deal_vms, dealt_fractions
+from planner.workload.likened import Likeness, likened_models
 from planner.workload.listed import GENERATOR, PREFERENCE
 from planner.workload.profiles import load_generator
 
@@ -63,24 +65,27 @@ class ReadingsSource(DrawnSource):
 
     def __init__(self, fleet: FleetFiles, horizon_s: float, tick_s: float, seed: int) -> None:
         self._info = fleet.info
-        generator = load_generator(GENERATOR)
         vms = fleet.vm_table()
+        make_models = partial(self._models_of, fleet, vms, seed)
+        super().__init__(vms, make_models, load_generator(GENERATOR).restarts, make_window(seed, horizon_s, tick_s))
+
+    @staticmethod
+    def _models_of(fleet: FleetFiles, vms: VmTable, seed: int) -> VmModels:
+        generator = load_generator(GENERATOR)
         pool = deal_vms(generator, POOL_VMS, seed)
-        chosen = [pool[number] for number in _choose(fleet, pool, seed)]
+        chosen = pool.taken(np.array(_choose(fleet, pool, seed)))
         likeness = Likeness(
             names=vms.names,
             groups=vms.groups,
-            profiles=[vm.profile for vm in chosen],
-            granted_fraction=_or_drawn(_granted_fractions(fleet.vms), [vm.granted_fraction for vm in chosen]),
+            profiles=[chosen.profiles[number] for number in chosen.profile_idx.tolist()],
+            granted_fraction=_or_drawn(_granted_fractions(fleet.vms), chosen.granted_fraction),
             granted_limit_fraction=np.ones(len(vms)),
-            mean_fraction=np.array([vm.mean_fraction for vm in chosen]),
-            peak_fraction=np.array([vm.peak_fraction for vm in chosen]),
-            growth_per_day=np.array([vm.growth_per_day for vm in chosen]),
-            cpu_busy_vcpus=np.array([vm.busy_fraction for vm in chosen]) * vms.vcpus,
+            mean_fraction=chosen.mean_fraction,
+            peak_fraction=chosen.peak_fraction,
+            growth_per_day=chosen.growth_per_day,
+            cpu_busy_vcpus=chosen.busy_fraction * vms.vcpus,
         )
-        super().__init__(
-            vms, likened_models(likeness, generator), generator.restarts, make_window(seed, horizon_s, tick_s)
-        )
+        return likened_models(likeness, generator)
 
     def origin(self) -> FleetInfo:
         """Return what the fleet's directory says of where it comes from."""
@@ -107,11 +112,11 @@ def _granted_fractions(vms: Sequence[VmRecord]) -> np.ndarray:
     )
 
 
-def _or_drawn(values: np.ndarray, drawn: list[float]) -> np.ndarray:
-    return np.where(np.isnan(values), np.array(drawn), values)
+def _or_drawn(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    return np.where(np.isnan(values), drawn, values)
 
 
-def _choose(fleet: FleetFiles, pool: list[DealtVm], seed: int) -> list[int]:
+def _choose(fleet: FleetFiles, pool: DealtVms, seed: int) -> list[int]:
     """Draw for each VM which one of the pool it takes after."""
     likelihoods = _PoolLikelihoods(pool, fleet.info)
     draws = np.array([make_generator(seed, "inventory", 0, f"reading/{vm.name}").random() for vm in fleet.vms])
@@ -126,13 +131,11 @@ def _choose(fleet: FleetFiles, pool: list[DealtVm], seed: int) -> list[int]:
 class _PoolLikelihoods:
     """How likely what was read of VMs is of each one of the pool."""
 
-    def __init__(self, pool: Sequence[DealtVm], info: FleetInfo) -> None:
-        granted = np.clip([vm.granted_fraction for vm in pool], LEAST_GRANTED, 1.0)
-        mean = np.clip([vm.mean_fraction for vm in pool], LEAST_ACTIVE_FRACTION, 0.9 * granted)
-        peak = np.clip([vm.peak_fraction for vm in pool], 1.05 * mean, granted)
-        self._octaves = np.log2([vm.configured_mib for vm in pool])
+    def __init__(self, pool: DealtVms, info: FleetInfo) -> None:
+        granted, mean, peak = dealt_fractions(pool)
+        self._octaves = np.log2(pool.configured_mib)
         self._granted_octaves = np.log2(granted)
-        curves = fit_curves(np.array([vm.profile.body_log_ratio for vm in pool]), mean, peak)
+        curves = fit_curves(pool.of_profiles("body_log_ratio"), mean, peak)
         chances = chances_of_rank(max(info.readings, 1), info.reading_rank or max(info.readings, 1))
         self._of_reading = np.array([_within_window(curve, chances) for curve in curves]).T
 

@@ -36,6 +36,7 @@ def main() -> int:
     if options.child:
         return _child(options)
     options.log.parent.mkdir(parents=True, exist_ok=True)
+    _drop_torn_line(options.log)
     number, stop_s = _next_number(options.log), time.monotonic() + options.seconds
     if options.only is not None:
         number = options.only
@@ -144,6 +145,13 @@ def _record(log: Path, entry: dict[str, object]) -> None:
 
 def _entries(log: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def _drop_torn_line(log: Path) -> None:
+    """Cut off a last line that was being written when the machine stopped; its case is run again."""
+    data = log.read_bytes() if log.exists() else b""
+    if data and not data.endswith(b"\n"):
+        log.write_bytes(data[: data.rfind(b"\n") + 1])
 
 
 def _next_number(log: Path) -> int:

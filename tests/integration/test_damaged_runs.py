@@ -41,6 +41,14 @@ def as_infinite(table):
     return table.set_column(at, "swapped_bytes_mean", pa.array([float("inf")] * table.num_rows))
 
 
+def spoil_a_timeline(folder):
+    def without_states(table):
+        at = table.column_names.index("state")
+        return table.set_column(at, "state", pa.array([None] * table.num_rows, pa.int64()))
+
+    edit_table(next(iter(sorted((folder / "timeline").glob("*.parquet")))), without_states)
+
+
 def put_pipe(path):
     path.unlink()
     os.mkfifo(path)
@@ -52,6 +60,7 @@ def put_link(path):
 
 
 DAMAGE = {
+    "states that are no number": (spoil_a_timeline, "holds something that the planner does not write"),
     "nested summary": (lambda d: (d / "summary.json").write_text("[" * 100_000), "nested too deeply"),
     "summary without keys": (
         lambda d: edit_json(d / "summary.json", lambda s: s["recommendation"].clear()),

@@ -25,6 +25,8 @@ from planner.validation.base import Computed
 from planner.workload.fleet import plain_vms
 
 _DRAWS_PER_RUN = 5000
+_MOST_PAGES = 500_000_000
+"""Pages that all draws of a case may hold: some seconds. The published cases hold a third of it."""
 _OFF = -1
 _SWITCHED_OFF = ("page_sharing", "ballooning", "compression", "swap")
 
@@ -69,6 +71,11 @@ def check_aggregate_on_off(config: Mapping[str, Any]) -> Computed:
 
 def _overflows(case: _Case, pages: np.ndarray) -> np.ndarray:
     """Play draws, shape (n_vms, n_draws), on the stack; return in which of them memory was denied."""
+    held = int(pages.sum(dtype=np.int64))
+    if held > _MOST_PAGES:
+        raise ValueError(
+            f"the draws hold {held:,} pages, more than {_MOST_PAGES:,}: fewer draws, or fewer pages_per_gb"
+        )
     return np.concatenate(
         [
             _play(case, pages[:, first : first + _DRAWS_PER_RUN])

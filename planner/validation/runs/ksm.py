@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import BeforeValidator, Field
 
-from planner.config.page_sharing import KsmSpec
+from planner.config.page_sharing import LONGEST_PAUSE_MS, MOST_OF_A_KNOB, MOST_SHARING, KsmSpec
 from planner.errors import InputError
 from planner.validation.runs.files import RunSpec, RunTable, read_run_spec, read_run_table
 
@@ -56,19 +56,21 @@ class KsmRunSpec(RunSpec):
     zero: float = Field(ge=0, le=1, description="Share of zero pages")
     common: float = Field(ge=0, le=1, description="Share of pages that every process holds once")
     volatile: float = Field(default=0.0, ge=0, le=1, description="Share of unique pages that are rewritten")
-    rewrite_per_s: float = Field(default=0.0, ge=0, description="Rewrites of each volatile page [1/s]")
+    rewrite_per_s: float = Field(default=0.0, ge=0, le=1e9, description="Rewrites of each volatile page [1/s]")
     ready: tuple[str, ...] = Field(default=(), description="What each process said that it holds, in pages")
-    pages_to_scan: int = Field(default=_DEFAULTS.pages_to_scan, gt=0)
-    sleep_millisecs: float = Field(default=_DEFAULTS.sleep_millisecs, ge=0)
+    pages_to_scan: int = Field(default=_DEFAULTS.pages_to_scan, gt=0, le=MOST_OF_A_KNOB)
+    sleep_millisecs: float = Field(default=_DEFAULTS.sleep_millisecs, ge=0, le=LONGEST_PAUSE_MS)
     use_zero_pages: int = Field(default=0, ge=0, le=1)
     smart_scan: int | None = Field(default=None, ge=0, le=1)
-    max_page_sharing: int = Field(default=_DEFAULTS.max_page_sharing, ge=2)
-    stable_node_chains_prune_millisecs: int = Field(default=_DEFAULTS.stable_node_chains_prune_millisecs, ge=0)
+    max_page_sharing: int = Field(default=_DEFAULTS.max_page_sharing, ge=2, le=MOST_SHARING)
+    stable_node_chains_prune_millisecs: int = Field(
+        default=_DEFAULTS.stable_node_chains_prune_millisecs, ge=0, le=MOST_OF_A_KNOB
+    )
     advisor_mode: Annotated[Literal["none", "scan-time"], BeforeValidator(_chosen)] = "none"
-    advisor_target_scan_time: int = Field(default=_DEFAULTS.advisor_target_scan_time, ge=1)
+    advisor_target_scan_time: int = Field(default=_DEFAULTS.advisor_target_scan_time, ge=1, le=MOST_OF_A_KNOB)
     advisor_max_cpu: int = Field(default=_DEFAULTS.advisor_max_cpu, ge=1, le=100)
-    advisor_min_pages_to_scan: int = Field(default=_DEFAULTS.advisor_min_pages_to_scan, ge=1)
-    advisor_max_pages_to_scan: int = Field(default=_DEFAULTS.advisor_max_pages_to_scan, ge=1)
+    advisor_min_pages_to_scan: int = Field(default=_DEFAULTS.advisor_min_pages_to_scan, ge=1, le=MOST_OF_A_KNOB)
+    advisor_max_pages_to_scan: int = Field(default=_DEFAULTS.advisor_max_pages_to_scan, ge=1, le=MOST_OF_A_KNOB)
     merge_across_nodes: int = Field(default=1, ge=0, le=1)
     timer_hz: int | None = Field(default=None, ge=24, le=1000, description="CONFIG_HZ of the kernel")
     kernel: str = Field(default="", description="Version, as uname -r says")

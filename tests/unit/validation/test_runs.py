@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from planner.errors import InputError
+from planner.validation.checks.aggregate import check_aggregate_normal
 from planner.validation.runs.balloon import balloon_expectations, find_knee_mib, read_balloon_runs
 from planner.validation.runs.find import find_runs
 from planner.validation.runs.ksm import has_smart_scan, read_ksm_run, time_to_share_s
@@ -379,3 +380,16 @@ def test_folders_without_runs_are_refused(tmp_path):
         find_runs(tmp_path / "nowhere", "x")
     with pytest.raises(InputError, match="is a file, not a directory"):
         find_runs(put(tmp_path / "file", ""), "x")
+
+
+@pytest.mark.parametrize("name", ["sleep_millisecs", "pages_to_scan", "max_page_sharing", "advisor_max_pages_to_scan"])
+def test_knobs_that_no_kernel_has_are_refused(tmp_path, name):
+    put_ksm(tmp_path, **{name: 10**30})
+    with pytest.raises(InputError, match=f"{name}: input should be less than or equal to"):
+        read_ksm_run(tmp_path, "one")
+
+
+def test_a_check_whose_draws_hold_too_many_pages_says_so():
+    config = {"mean_gb": 4, "sd_gb": 1.5, "correlation": 0.0, "pages_per_gb": 10**6, "seed": 1, "cases": [[100, 9, 10]]}
+    with pytest.raises(ValueError, match="more than 500,000,000"):
+        check_aggregate_normal(config)

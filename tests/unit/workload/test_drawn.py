@@ -1,10 +1,14 @@
 """Latent series and granted memory against closed forms."""
 
+import pickle
+
 import numpy as np
 import pytest
 
+from planner.config.spec import VmSpec
 from planner.workload.drawn import VmModels, draw_demand, make_window
 from planner.workload.latent import DrawKey, FactorSeries, SharedFactor, draw_latent
+from planner.workload.listed import ListedSource
 from planner.workload.profiles import COMPONENTS, Restarts
 
 N_TICKS = 60_000
@@ -95,3 +99,11 @@ def test_a_window_holds_whole_ticks():
     assert make_window(1, 14 * 86_400.0, 300.0).n_ticks == 4032
     assert make_window(1, 1000.0, 300.0).n_ticks == 3
     assert make_window(1, 0.3, 0.1).n_ticks == 3
+
+
+def test_models_are_made_when_demand_is_drawn_and_sent_ready_made():
+    source = ListedSource((VmSpec(name="web", count=3, memory="4 GiB"),), 3600.0, 300.0, 1)
+    assert "models" not in vars(source)
+    copy = pickle.loads(pickle.dumps(source))
+    assert "models" in vars(copy)
+    np.testing.assert_array_equal(copy.demand(1).active_fraction, source.demand(1).active_fraction)
