@@ -216,6 +216,25 @@ def report(
 
 
 @app.command()
+def export(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory of a sweep or a what-if.")],
+    out: Annotated[Path, typer.Option(metavar="PATH", help="Workbook (.xlsx), or directory of CSV files, to write.")],
+    kind: Annotated[
+        Literal["xlsx", "csv"] | None, typer.Option("--format", help="Default: by the ending of PATH.")
+    ] = None,
+    vms: Annotated[
+        Literal["described", "all", "none"],
+        typer.Option(help="Rows of VMs: of the scenarios that the report describes, of all, of none."),
+    ] = "described",
+    force: Annotated[bool, typer.Option("--force", help="Replace an export that exists.")] = False,
+) -> None:
+    """Write the results of a stored run as an Excel workbook or as CSV files."""
+    from planner.cli.export import export_command
+
+    export_command(run_dir, out, kind, vms, force)
+
+
+@app.command()
 def check(config: ConfigPath, overrides: Overrides = None) -> None:
     """Say everything that is wrong with a config, all at once."""
     from planner.cli.check import check_command
