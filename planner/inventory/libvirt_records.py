@@ -76,7 +76,7 @@ def _host(name: str, raw: Mapping[str, str], found: Found) -> FoundHost:
         place=place,
         memory_bytes=size or total,
         cores=_cores(values),
-        numa_nodes=values.whole("numa_cells", most=MAX_CORES),
+        numa_nodes=values.whole("numa_cells", most=MAX_CORES) or None,
         used_bytes=total - spare if is_used_known and total is not None else None,
         cpu_model=values.text("cpu_model"),
         hypervisor="libvirt",
@@ -92,7 +92,7 @@ def _cores(values: Values) -> int | None:
     if 0 < cores <= MAX_CORES:
         return cores
     threads, per_core = values.whole("cpus", most=MAX_CORES), values.whole("threads_per_core", most=MAX_CORES)
-    return threads // per_core if threads and per_core else threads
+    return (threads // per_core if threads and per_core else threads) or None  # no host has no core
 
 
 def _vm(key: tuple[str | None, str], stats: VmStats, xml: DomainXml | None, found: Found) -> FoundVm:

@@ -166,7 +166,7 @@ def _cpu(items: list[Values]) -> tuple[int | None, str | None]:
             cores *= topology.whole(key, most=MAX_CORES) or 0
         if 0 < cores <= MAX_CORES:
             return cores, cpu.text("model")
-    return _first(values.whole("vcpus", "vCPUs", most=MAX_CORES) for values in items), None
+    return _first(values.whole("vcpus", "vCPUs", most=MAX_CORES) for values in items) or None, None
 
 
 def _first(values: Any) -> int | None:

@@ -286,7 +286,11 @@ def _host(name: str, items: list[Record], dump: ProxmoxDump, cluster: str | None
         name=name,
         place=place,
         memory_bytes=total,
-        cores=cpu.whole("cores", most=MAX_CORES) or _first(item.whole("maxcpu", most=MAX_CORES) for item in values),
+        cores=(
+            cpu.whole("cores", most=MAX_CORES)
+            or _first(item.whole("maxcpu", most=MAX_CORES) for item in values)
+            or None
+        ),
         cluster=cluster if values else None,
         is_usable=not states & {"offline", "maintenance"} and False not in online,
         used_bytes=used or None,

@@ -83,7 +83,7 @@ def _add_host(row: dict[str, Any], place: str, snapshot: Snapshot) -> None:
         message = f"the host is in {mode} mode: it is kept, and no VM is placed on it"
         snapshot.doubts.append(Note(f'{place}, "{row["name"]}"', message))
     snapshot.hosts[key] = FoundHost(
-        name=row["name"], place=place, memory_bytes=memory, cores=cores, numa_nodes=sockets or None,
+        name=row["name"], place=place, memory_bytes=memory, cores=cores, numa_nodes=_nodes(sockets, cores),
         cluster=row["cluster"], is_usable=not (row["is_in_maintenance"] or row["is_in_quarantine"]),
         vm_memory_bytes=row["vram"], n_vms=row["vms"], vm_memory_is_of_running=True,
         used_bytes=round(memory * percent / 100) if memory and percent is not None else None,
@@ -200,3 +200,8 @@ def _check_pool(row: dict[str, Any], place: str, snapshot: Snapshot) -> None:
     if row["level"] and row["level"].casefold() != "normal":
         message = f"the pool has {row['level']} shares of memory; shares of pools are not modelled, those of VMs are"
         snapshot.doubts.append(Note(place, message))
+
+
+def _nodes(sockets: int | None, cores: int | None) -> int | None:
+    """Take sockets as NUMA nodes, unless the host tells fewer cores than sockets: then one of the two is wrong."""
+    return sockets if sockets and (cores is None or sockets <= cores) else None

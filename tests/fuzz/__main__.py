@@ -155,6 +155,11 @@ def _drop_torn_line(log: Path) -> None:
 
 
 def _next_number(log: Path) -> int:
+    """Give the number of the first case that is not in the log; a last line that was cut off is taken out of it."""
+    data = log.read_bytes() if log.exists() else b""
+    if not data.endswith(b"\n") and data:
+        with log.open("r+b") as file:
+            file.truncate(data.rfind(b"\n") + 1)
     return max((int(str(entry["number"])) for entry in _entries(log)), default=-1) + 1
 
 
@@ -170,7 +175,10 @@ def _report(log: Path) -> int:
             f"{kind or 'all':16} {len(mine):8} {codes[2]:8} {codes[0] + codes[3]:8} {found:8} {sum(times):8.0f} "
             f"{max(times, default=0):8.2f}"
         )
-    return 1 if any("problems" in entry for entry in entries) else 0
+    findings = sum("problems" in entry for entry in entries)
+    cpu_s = sum(float(str(entry.get("s", 0))) for entry in entries)
+    print(f"{len(entries):,} cases, {findings:,} findings, {cpu_s:,.0f} s of CPU")
+    return 1 if findings else 0
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import typer
 from planner.cli import main as main_module
 from planner.cli.main import main
 from planner.placement import registry
+from tests.fuzz.imported import imported_problems
 
 MOST_CPU_S = 10.0
 MOST_WALL_S = 60.0
@@ -34,11 +35,15 @@ _USAGE = re.compile(r"^(Usage|Try|Error|.*╭─ Error)", re.MULTILINE)
 
 
 class Case(NamedTuple):
-    """One command line, what it may create when it succeeds (relative to its folder), and its good exit codes."""
+    """One command line, what it may create when it succeeds (relative to its folder), and its good exit codes.
+
+    `imports` names the fleet directory that it writes, which is then looked into.
+    """
 
     argv: list[str]
     creates: tuple[str, ...] = ()
     allowed: tuple[int, ...] = (0, 2)
+    imports: str = ""
 
 
 class Verdict(NamedTuple):
@@ -67,6 +72,8 @@ def judge(case: Case, folder: Path) -> Verdict:
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _watchdog():
             code = main(case.argv)
+            if code == 0 and case.imports:
+                problems += imported_problems(folder / case.imports)
     except Hang as hang:
         problems.append(f"{HANG}: {hang}")
     except BaseException as error:  # whatever it is, it is a finding

@@ -12,6 +12,7 @@ from planner.config.change import ChangeSpec
 from planner.config.spec import PlannerConfig
 from tests.fuzz import corpus
 from tests.fuzz.file_mutants import mutate_bytes, mutate_csv, mutate_json, mutate_parquet, plant, zip_of
+from tests.fuzz.inventory_kinds import INVENTORY_KINDS, INVENTORY_SHARES
 from tests.fuzz.judge import Case
 from tests.fuzz.yaml_mutants import VALUES, Field, fields_of, mutate_text, mutate_values
 
@@ -189,13 +190,15 @@ KINDS: dict[str, Kind] = {
     "table-parquet": table_parquet,
     "fleet": fleet,
     "run-directory": run_directory,
+    **INVENTORY_KINDS,
 }
 SHARES: dict[str, int] = {
     "config-text": 28, "config-values": 28, "dry-run": 4, "tiny-sweep": 1, "change": 4, "targets": 4, "runs": 3,
     "gwa": 8,
     "gwa-zip": 4, "table": 6, "table-parquet": 3, "fleet": 5, "run-directory": 2,
+    **INVENTORY_SHARES,
 }  # fmt: skip
-"""Cases of each kind in a hundred; the quick ones are many."""
+"""Cases of each kind against each other; the quick ones are many."""
 
 
 @cache
