@@ -15,7 +15,7 @@ from planner.workload.fleet_records import VmRecord
 RATIOS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0)
 FEW_RATIOS = (1.0, 1.2, 1.4, 1.6, 2.0)
 REPLICATES, LEAST_REPLICATES = 8, 3
-MOST_HOST_RUNS = 12_000
+MOST_HOST_RUNS = 9_000
 """Runs of a host for a week that two cores do within some five minutes; beyond, the config asks for less."""
 MAIN_CONFIG = "fleet.yaml"
 _UNKNOWN_CORES_PER_VCPU = 0.25

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from planner.config.check_size import MAX_VMS
+from planner.errors import ConfigError, Issue
 from planner.streams import make_generator
 from planner.workload.fleet import VmTable
 
@@ -27,8 +29,14 @@ def plan_growth(rates: Sequence[float], vms: VmTable, months: int, seed: int) ->
     n_clones : int64 array, shape (months,)
         Clones there are after month 1, 2, ...: floor(n ((1 + rate) ^ month - 1)) of a class of n VMs, so that a class
         of few VMs grows by whole VMs, late.
+
+    Raises
+    ------
+    ConfigError
+        The fleet grows beyond what any config may hold.
     """
     rate = np.asarray(rates, dtype=np.float64)
+    _check_end(rate, months)
     order = make_generator(seed, "growth", 0, "classes").permutation(len(vms))
     arrivals: list[tuple[int, int, int]] = []
     for number, value in enumerate(sorted(set(rate.tolist()) - {0.0})):
@@ -42,3 +50,11 @@ def plan_growth(rates: Sequence[float], vms: VmTable, months: int, seed: int) ->
     clone_of = np.array([row for _, _, row in arrivals], dtype=np.int64)
     month_of_clone = np.array([month for month, _, _ in arrivals], dtype=np.int64)
     return clone_of, np.searchsorted(month_of_clone, np.arange(months), side="right").astype(np.int64)
+
+
+def _check_end(rate: np.ndarray, months: int) -> None:
+    with np.errstate(over="ignore"):
+        end = float(((1.0 + rate) ** months).sum())
+    if end > MAX_VMS:
+        message = f"after {months} months there are {end:.3g} VMs, more than {MAX_VMS:,}"
+        raise ConfigError((Issue("growth", message, "look at fewer months, or let fewer VMs come a month"),))

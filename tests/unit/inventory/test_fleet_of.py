@@ -184,7 +184,7 @@ def test_a_large_fleet_is_asked_less(tmp_path):
     config, _ = load(make_fleet(found(hosts=hosts, vms=[vm(0, host="esx-0")])), tmp_path)
     assert config.sweep.placement == ("as-is", "worst-fit")
     assert config.sweep.overcommit_ratio == (1.0, 1.2, 1.4, 1.6, 2.0)
-    assert config.sweep.replicates == 6  # 12,000 host runs / (200 hosts x 5 ratios x 2 placements)
+    assert config.sweep.replicates == 4  # 9,000 host runs / (200 hosts x 5 ratios x 2 placements)
 
 
 def test_hosts_are_set_against_their_clusters_and_a_cluster_without_balancing_is_told(tmp_path):

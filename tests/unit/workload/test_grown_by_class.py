@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from planner.errors import ConfigError
 from planner.units import GIB
 from planner.workload.fleet import plain_vms
 from planner.workload.grown_by_class import plan_growth
@@ -39,3 +40,8 @@ def test_no_growth_means_no_clones(seed: int) -> None:
     clone_of, n_clones = plan_growth([0.0] * 3, plain_vms(np.full(3, GIB)), months=4, seed=seed)
     assert clone_of.size == 0
     assert n_clones.tolist() == [0, 0, 0, 0]
+
+
+def test_growth_beyond_any_config_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"after 24 months there are 1.42e\+19 VMs, more than 1,000,000"):
+        plan_growth([5.0] * 3, plain_vms(np.full(3, GIB)), months=24, seed=1)
