@@ -1,15 +1,18 @@
 """A config for each cluster of an inventory, ready for `planner sweep`, with what is not known marked as assumed."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
+from planner.config.spec import FidelitySpec, PlannerConfig
 from planner.inventory.assumed_hosts import AssumedHosts
 from planner.inventory.cpu_models import DEFAULT_CPU, cpu_preset
 from planner.inventory.found import Found, FoundHost, FoundRule, Note, RuleKind
-from planner.units import format_bytes_exact
+from planner.inventory.window import Window
+from planner.units import format_bytes_exact, format_seconds
 from planner.workload.fleet_records import VmRecord
 
 RATIOS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0)
@@ -18,12 +21,17 @@ REPLICATES, LEAST_REPLICATES = 8, 3
 MOST_HOST_RUNS = 9_000
 """Runs of a host for a week that two cores do within some five minutes; beyond, the config asks for less."""
 MAIN_CONFIG = "fleet.yaml"
+SWAP_IN_BYTES_PER_S = 1 << 20
+COARSEST_STEP = 0.4
+"""Largest share of it that a page may be which is read in a tick; `planner check` refuses a half."""
+DEFAULT_PAGES_PER_VM = FidelitySpec().pages_per_vm
+DEFAULT_WARM_UP_S = PlannerConfig.model_fields["warm_up"].default
 _UNKNOWN_CORES_PER_VCPU = 0.25
 """Cores of a host that does not tell: a quarter of its VMs' vCPUs. An assumption; cores bear on no memory figure."""
 _RULE_KEYS = {RuleKind.TOGETHER: "affinity", RuleKind.APART: "anti_affinity", RuleKind.MUST_RUN_ON: "must_run_on"}
 
 
-def config_texts(found: Found, vms: Sequence[VmRecord], assumed: AssumedHosts) -> dict[str, str]:
+def config_texts(found: Found, vms: Sequence[VmRecord], assumed: AssumedHosts, window: Window | None) -> dict[str, str]:
     """Write a config for every cluster that has hosts and running VMs, the largest as fleet.yaml.
 
     Returns
@@ -32,12 +40,16 @@ def config_texts(found: Found, vms: Sequence[VmRecord], assumed: AssumedHosts) -
         Name of a file to its text; empty where hosts are named and none tells its memory. Notes of `found` say what
         was left out. A source that names no host at all gets hosts that are assumed.
     """
+    if window is None:
+        text = "the series cover no hour without a gap: no config can sweep them"
+        found.doubts.append(Note(found.source, text, "record for longer"))
+        return {}
     usable = [host for host in found.hosts if _is_used(host, found)]
     running = [vm for vm in vms if vm.is_on is not False]
     if not found.hosts and running:
         entry, text = assumed.entry(running)
         found.assumptions.append(text)
-        return {MAIN_CONFIG: _text(found, None, [entry], running)}
+        return {MAIN_CONFIG: _text(found, None, [entry], running, window)}
     if not usable:
         found.doubts.append(
             Note(found.source, "no host is known well enough for a config", "--host-memory, or write one")
@@ -60,7 +72,7 @@ def config_texts(found: Found, vms: Sequence[VmRecord], assumed: AssumedHosts) -
             continue
         name = MAIN_CONFIG if number == 0 else f"fleet-{_file_name(cluster or '')}.yaml"
         entries = [_host_entry(host, mine, found) for host in hosts]
-        texts[name] = _text(found, cluster, entries, mine, _rules(found, cluster, hosts, mine))
+        texts[name] = _text(found, cluster, entries, mine, window, _rules(found, cluster, hosts, mine))
     return texts
 
 
@@ -73,6 +85,10 @@ def _is_used(host: FoundHost, found: Found) -> bool:
                 "--host-memory says it",
             )
         )
+    elif (host.reserved_bytes or 0) >= host.memory_bytes:
+        text = "what is kept for the hypervisor leaves nothing of the host's memory: it is in no config"
+        found.doubts.append(Note(f"{host.place} ({host.name})", text, "check the reserve"))
+        return False
     elif not host.is_usable:
         found.skipped.append(
             Note(f"{host.place} ({host.name})", "the host takes no VMs (maintenance, disabled or down)")
@@ -89,6 +105,7 @@ def _text(
     cluster: str | None,
     hosts: list[dict[str, Any]],
     vms: Sequence[VmRecord],
+    window: Window,
     rules: dict[str, Any] | None = None,
 ) -> str:
     vms_spec: dict[str, Any] = {"fleet": "."}
@@ -99,17 +116,28 @@ def _text(
         "seed": 1,
         "fleet": {"hosts": hosts, "vms": vms_spec},
         "hypervisor": found.hypervisor,
-        "horizon": "7 days",
-        "tick": "5 min",
+        "horizon": format_seconds(window.horizon_s),
+        "tick": format_seconds(window.tick_s),
+        **({"warm_up": "0 s"} if window.horizon_s <= DEFAULT_WARM_UP_S else {}),
         "question": "consolidate",
-        "slo": {"swap_in": "1 MiB/s", "for_more_than": "5 min", "hosts_affected": "10 %", "confidence": "95 %"},
+        "slo": {
+            "swap_in": f"{format_bytes_exact(SWAP_IN_BYTES_PER_S)}/s",
+            "for_more_than": "5 min",
+            "hosts_affected": "10 %",
+            "confidence": "95 %",
+        },
     }
     if rules:
         config["placement_rules"] = rules
     n_hosts = sum(host["count"] for host in hosts)
     names = {host["name"] for host in hosts}
     sweep, is_reduced = _sweep(n_hosts, all(vm.host in names for vm in vms))
+    # Windows of series that are played again are no more evidence.
+    sweep["replicates"] = min(sweep["replicates"], window.windows or sweep["replicates"])
     config["sweep"] = sweep
+    pages = _pages_per_vm(vms, window)
+    if pages > DEFAULT_PAGES_PER_VM:
+        config["fidelity"] = {"pages_per_vm": pages}
     head = [
         f"# {found.source}{'' if cluster is None else f', cluster {cluster}'}: {n_hosts} hosts, {len(vms)} VMs.",
         "# What was assumed is in import-report.html. Swap devices are not in an inventory: set what your hosts have.",
@@ -120,6 +148,16 @@ def _text(
         )
     body = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
     return "\n".join(head) + "\n" + body
+
+
+def _pages_per_vm(vms: Sequence[VmRecord], window: Window) -> int:
+    """Count the pages of a VM of mean size that make one page, read in a tick, small against the objective.
+
+    What a page stands for is rounded to a power of two: it may be larger by the root of 2 than asked for.
+    """
+    mean_bytes = sum(vm.configured_bytes for vm in vms) / len(vms)
+    largest_bytes = COARSEST_STEP * SWAP_IN_BYTES_PER_S * window.tick_s
+    return 1 << math.ceil(math.log2(math.sqrt(2.0) * mean_bytes / largest_bytes + 1.0))
 
 
 def _sweep(n_hosts: int, has_today: bool) -> tuple[dict[str, Any], bool]:
@@ -142,7 +180,10 @@ def _host_entry(host: FoundHost, vms: Sequence[VmRecord], found: Found) -> dict[
         cores = max(1, round(_UNKNOWN_CORES_PER_VCPU * vcpus))
         found.assumptions.append(f"host {host.name} does not tell its cores: taken as {cores}, a quarter of its vCPUs")
     entry["cores"] = cores
-    if host.numa_nodes is not None and host.numa_nodes > 1:
+    if host.numa_nodes is not None and host.numa_nodes > cores:
+        text = "has more NUMA nodes than cores, by its source: taken as one node"
+        found.doubts.append(Note(f"{host.place} ({host.name})", text, "set numa_nodes"))
+    elif host.numa_nodes is not None and host.numa_nodes > 1:
         entry["numa_nodes"] = host.numa_nodes
     if host.reserved_bytes is not None:
         entry["reserved"] = format_bytes_exact(host.reserved_bytes)

@@ -12,6 +12,7 @@ from planner.inventory.config_of import config_texts
 from planner.inventory.found import Found, FoundHost, FoundVm, Note, Power
 from planner.inventory.import_report import ImportReport, make_report, told_text, trace_report
 from planner.inventory.vm_groups import groups_by_name
+from planner.inventory.window import window_of
 from planner.workload.fleet_records import FleetFiles, FleetInfo, VmRecord
 
 Grouping = Literal["names", "pools", "none"]
@@ -71,11 +72,13 @@ def make_fleet(found: Found, options: FleetOptions = PLAIN) -> Imported:
     records = tuple(_record(vm, name, group, usable) for vm, name, group in zip(vms, names, groups, strict=True))
     has_series = found.series is not None and _is_complete(found)
     _say_what_is_assumed(found, has_series)
+    fleet = _fleet_files(found, records, vms, has_series)
     assumed = AssumedHosts(found.hypervisor, options.host_memory_bytes, options.host_cores)
-    configs = config_texts(found, records, assumed)
+    configs = config_texts(found, records, assumed, window_of(fleet))
     report = make_report(found, records, tuple(configs))
-    doubts = tuple(told_text(item) for item in report.doubts)
-    return Imported(_fleet_files(found, records, vms, has_series, doubts), configs, report)
+    told = tuple(told_text(item) for item in report.doubts)
+    info = replace(fleet.info, assumptions=tuple(found.assumptions), warnings=told)
+    return Imported(replace(fleet, info=info), configs, report)
 
 
 def of_traces(fleet: FleetFiles, assumed: AssumedHosts) -> Imported:
@@ -88,7 +91,7 @@ def of_traces(fleet: FleetFiles, assumed: AssumedHosts) -> Imported:
         doubts=[Note(info.source, text) for text in info.warnings],
         assumptions=list(info.assumptions),
     )
-    configs = config_texts(found, fleet.vms, assumed)
+    configs = config_texts(found, fleet.vms, assumed, window_of(fleet))
     report = trace_report(fleet, found, tuple(configs))
     return Imported(fleet, configs, report)
 
@@ -198,9 +201,7 @@ def _say_what_is_assumed(found: Found, has_series: bool) -> None:
     )
 
 
-def _fleet_files(
-    found: Found, records: tuple[VmRecord, ...], vms: list[FoundVm], has_series: bool, doubts: tuple[str, ...]
-) -> FleetFiles:
+def _fleet_files(found: Found, records: tuple[VmRecord, ...], vms: list[FoundVm], has_series: bool) -> FleetFiles:
     series = found.series
     is_series = has_series and series is not None
     info = FleetInfo(
@@ -208,8 +209,6 @@ def _fleet_files(
         acknowledgement="",
         tick_s=series.tick_s if is_series and series is not None else DEFAULT_TICK_S,
         first_time_s=series.first_time_s if is_series and series is not None else max(found.taken_at_s, default=0),
-        assumptions=tuple(found.assumptions),
-        warnings=doubts,
         readings=0 if is_series else max(len(found.taken_at_s), 1),
         reading_rank=0 if is_series else found.reading_rank,
     )

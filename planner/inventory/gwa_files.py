@@ -179,10 +179,10 @@ def _samples(columns: dict[str, Any], place: str) -> Samples:
     times_s = _times_s(columns["time"], place)
     values = {key: np.asarray(column.to_numpy(), dtype=np.float64) for key, column in columns.items() if key != "time"}
     for key, column in values.items():
-        is_absurd = np.abs(column) > _LARGEST
+        is_absurd = (column > _LARGEST) | (column < 0)
         if is_absurd.any():
             message = f'row {int(np.argmax(is_absurd)) + 1} has {column[is_absurd][0]:g} as "{_COLUMNS[key]}"'
-            raise InputError(place, message, f"expected at most {_LARGEST:g}")
+            raise InputError(place, message, f"expected 0 to {_LARGEST:g}")
     unknown = np.full(len(times_s), np.nan)
     cores = values.get("cores", unknown)
     cap_mhz = values.get("cap_mhz", unknown)

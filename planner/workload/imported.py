@@ -66,12 +66,15 @@ class ImportedSource:
         self._tick_s = tick_s
         self._n_ticks = round(horizon_s / tick_s)
         merged = _ticks_merged(fleet.info.tick_s, tick_s, self._place)
-        self._ticks_per_day = DAY_S / tick_s
-        is_recorded = _recorded(fleet.active_bytes, bridged_ticks(fleet.info.tick_s))
+        is_recorded = recorded_ticks(fleet, merged)
+        if self._n_ticks < 1:
+            raise InputError(self._place, "the horizon is shorter than a tick", "set a longer horizon")
+        self._starts = window_starts(is_recorded, self._n_ticks, tick_s)
+        if not self._starts:
+            self._refuse(is_recorded)
         active, granted = clean(fleet)
         self._active = _merge(active, merged)
         self._granted = _merge(granted, merged)
-        self._starts = self._find_starts(_merge_all(is_recorded, merged))
         self._order = make_generator(seed, "window").permutation(len(self._starts))
         self._busy_vcpus = self._busy_by_start(fleet.cpu_busy_vcpus, merged)
 
@@ -125,24 +128,6 @@ class ImportedSource:
             f"such windows that do not overlap: replicates beyond {count} replay one again, and count as one with it."
         )
 
-    def _find_starts(self, is_recorded: np.ndarray) -> list[int]:
-        """List the starts of recorded windows, whole days from the first tick, earliest first and without overlap."""
-        n_trace = len(is_recorded)
-        n_days = int(n_trace / self._ticks_per_day) + 1
-        days = {round(day * self._ticks_per_day) for day in range(n_days)}
-        lost = np.concatenate([[0], np.cumsum(~is_recorded)])
-        fits = [start for start in sorted(days) if start + self._n_ticks <= n_trace]
-        starts = [start for start in fits if lost[start + self._n_ticks] == lost[start]]
-        if self._n_ticks < 1:
-            raise InputError(self._place, "the horizon is shorter than a tick", "set a longer horizon")
-        if not starts:
-            self._refuse(is_recorded)
-        apart: list[int] = []
-        for start in starts:
-            if not apart or start >= apart[-1] + self._n_ticks:
-                apart.append(start)
-        return apart
-
     def _refuse(self, is_recorded: np.ndarray) -> None:
         edges = np.flatnonzero(np.diff(np.concatenate([[0], is_recorded.astype(np.int8), [0]])))
         longest = int((edges[1::2] - edges[::2]).max(initial=0))
@@ -160,6 +145,25 @@ class ImportedSource:
         overall = _row_means(cpu)
         inside = [_row_means(cpu[:, start * merged : (start + self._n_ticks) * merged]) for start in self._starts]
         return np.array([np.where(np.isnan(means), overall, means) for means in inside])
+
+
+def recorded_ticks(fleet: FleetFiles, merged: int) -> np.ndarray:
+    """Say of each tick, `merged` of the trace's, whether enough of the VMs were recorded in it; bool array."""
+    return _merge_all(_recorded(fleet.active_bytes, bridged_ticks(fleet.info.tick_s)), merged)
+
+
+def window_starts(is_recorded: np.ndarray, n_ticks: int, tick_s: float) -> list[int]:
+    """List the starts of recorded windows, whole days from the first tick, earliest first and without overlap."""
+    n_trace, per_day = len(is_recorded), DAY_S / tick_s
+    days = {round(day * per_day) for day in range(int(n_trace / per_day) + 1)}
+    lost = np.concatenate([[0], np.cumsum(~is_recorded)])
+    apart: list[int] = []
+    for start in sorted(days):
+        if start + n_ticks > n_trace or lost[start + n_ticks] != lost[start]:
+            continue
+        if not apart or start >= apart[-1] + n_ticks:
+            apart.append(start)
+    return apart
 
 
 def bridged_ticks(tick_s: int) -> int:

@@ -201,7 +201,8 @@ def _odd(rng: random.Random) -> Any:
 
 
 def _cell(rng: random.Random, sheets: Sheets, name: str) -> None:
-    row = rng.choice(sheets[name] if rng.random() < 0.2 else sheets[name][1:] or sheets[name])
+    rows = sheets[name]
+    row = rng.choice((rows if rng.random() < 0.2 else rows[1:]) or rows or [[]])
     if row:
         row[rng.randrange(len(row))] = _odd(rng)
 

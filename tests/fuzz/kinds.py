@@ -103,7 +103,7 @@ def gwa(rng: random.Random, folder: Path, made: Path) -> Case:
         (folder / "rnd" / "2013-7" / f"{vm}.csv").write_bytes(data)
     if rng.random() < 0.1:
         plant(rng, folder / "rnd")
-    return Case(["import", "gwa", "rnd", "--out", "fleet"], creates=("fleet",))
+    return Case(["import", "gwa", "rnd", "--out", "fleet"], creates=("fleet",), imports="fleet")
 
 
 def gwa_zip(rng: random.Random, folder: Path, made: Path) -> Case:
@@ -112,7 +112,7 @@ def gwa_zip(rng: random.Random, folder: Path, made: Path) -> Case:
     if rng.random() < 0.3:
         members["rnd/2013-7/1.csv"] = mutate_csv(rng, corpus.gwa_text(1), ";")
     (folder / "traces.zip").write_bytes(zip_of(rng, members))
-    return Case(["import", "gwa", "traces.zip", "--out", "fleet"], creates=("fleet",))
+    return Case(["import", "gwa", "traces.zip", "--out", "fleet"], creates=("fleet",), imports="fleet")
 
 
 def table(rng: random.Random, folder: Path, made: Path) -> Case:
@@ -129,7 +129,9 @@ def table(rng: random.Random, folder: Path, made: Path) -> Case:
         [], [], [], ["--tick", "5 min"], ["--tick", "1 s"], ["--active-unit", "MiB"], ["--granted-unit", "fraction"],
         ["--layout", "wide"], ["--layout", "long"], ["--tick", "0 s"], ["--active-unit", "parsec"],
     )  # fmt: skip
-    return Case(["import", "table", "tables", "--out", "fleet", *rng.choice(options)], creates=("fleet",))
+    return Case(
+        ["import", "table", "tables", "--out", "fleet", *rng.choice(options)], creates=("fleet",), imports="fleet"
+    )
 
 
 def table_parquet(rng: random.Random, folder: Path, made: Path) -> Case:
@@ -139,7 +141,7 @@ def table_parquet(rng: random.Random, folder: Path, made: Path) -> Case:
         shutil.copy(made / "fleet" / f"{name}.parquet", folder / "tables" / f"{name}.parquet")
     mutate_parquet(rng, folder / "tables" / f"{rng.choice(('vms', 'active', 'granted', 'cpu'))}.parquet")
     units = ["--active-unit", "bytes", "--granted-unit", "bytes"]
-    return Case(["import", "table", "tables", "--out", "out", *units], creates=("out",))
+    return Case(["import", "table", "tables", "--out", "out", *units], creates=("out",), imports="out")
 
 
 def fleet(rng: random.Random, folder: Path, made: Path) -> Case:

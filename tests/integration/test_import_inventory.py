@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from planner.cli.main import main
@@ -137,3 +138,40 @@ def test_traces_get_hosts_that_are_assumed_and_a_report(tmp_path, capsys):
     config = load_config(out / "fleet.yaml")
     assert [(host.count, host.memory, host.cores) for host in config.fleet.hosts] == [(2, 2**41, 256)]
     assert (out / "import-report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("hours", "minutes", "expected"),
+    [
+        (4, 5, (3 * 3600, 300, 0, 1)),  # the longest usual horizon within four hours
+        (80, 15, (3 * 86_400, 900, 43_200, 1)),  # coarser ticks than usual are the config's
+        (15 * 24, 60, (7 * 86_400, 3600, 43_200, 2)),  # two weeks that do not overlap: two replicates
+    ],
+)
+def test_the_config_asks_for_what_the_series_cover(tmp_path, capsys, hours, minutes, expected):
+    source = write_series(tmp_path, hours, minutes)
+    out = tmp_path / "fleet"
+    assert run_import(capsys, "table", source, "--out", out)[0] == 0
+    config = load_config(out / "fleet.yaml")
+    assert (config.horizon, config.tick, config.warm_up, config.sweep.replicates) == expected
+    assert main(["check", str(out / "fleet.yaml")]) == 0
+
+
+def test_series_of_less_than_an_hour_get_no_config(tmp_path, capsys):
+    source = write_series(tmp_path, 0.5, 5)
+    code, told, _ = run_import(capsys, "table", source, "--out", tmp_path / "fleet")
+    assert code == 0
+    assert "the series cover no hour without a gap: no config can sweep them" in told
+    assert not (tmp_path / "fleet" / "fleet.yaml").exists()
+
+
+def write_series(folder, hours, minutes):
+    source = folder / "source"
+    source.mkdir()
+    (source / "vms.csv").write_text("id,configured_mib\na,4096\nb,4096\n")
+    times = pd.date_range(
+        "2026-01-01", periods=round(hours * 60 / minutes), freq=f"{minutes}min", tz="UTC", name="time_utc"
+    )
+    for kind, mib in (("active", 1024), ("granted", 2048)):
+        pd.DataFrame({"a": mib, "b": mib}, index=times).to_parquet(source / f"{kind}_mib.parquet")
+    return source

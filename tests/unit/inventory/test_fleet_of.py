@@ -11,6 +11,7 @@ from planner.inventory.fleet_of import FleetOptions, make_fleet
 from planner.inventory.found import Found, FoundCluster, FoundHost, FoundRule, FoundVm, Power, RuleKind
 from planner.inventory.import_report import report_lines
 from planner.report.import_page import render_import_page
+from planner.sweep.sampling import check_sampling
 from planner.units import GIB
 from planner.workload.build import build_source
 from planner.workload.fleet_files import write_fleet
@@ -199,3 +200,24 @@ def test_what_the_manager_places_up_to_today_is_told():
     hosts = [host("a", overcommit_ratio=1.5), host("b", overcommit_ratio=1.5)]
     facts = {what: value for what, value, _ in make_fleet(found(hosts=hosts)).report.facts}
     assert facts["placed up to"] == "1.5"
+
+
+def test_large_vms_are_sampled_finely_enough_for_the_objective(tmp_path):
+    hosts = [host("esx-a", memory_bytes=2048 * GIB)]
+    config, source = load(make_fleet(found(hosts=hosts, vms=[vm(0, configured_bytes=512 * GIB)])), tmp_path)
+    # A page read in 300 s is to be under 0.4 MiB/s: of at most 120 MiB; 512 GiB hold 4,369 of them, x 1.41 and up.
+    assert config.fidelity.pages_per_vm == 8192
+    assert not check_sampling(source.vms, config)
+
+
+def test_more_nodes_than_cores_are_one_node_and_told(tmp_path):
+    made = make_fleet(found(hosts=[host("esx-a", cores=1, numa_nodes=2)]))
+    config, _ = load(made, tmp_path)
+    assert config.fleet.hosts[0].numa_nodes == 1
+    assert any("more NUMA nodes than cores" in item.text for item in made.report.doubts)
+
+
+def test_hosts_whose_reserve_leaves_nothing_are_in_no_config():
+    made = make_fleet(found(hosts=[host("esx-a", reserved_bytes=64 * GIB)]))
+    assert made.configs == {}
+    assert any("leaves nothing of the host's memory" in item.text for item in made.report.doubts)
