@@ -127,9 +127,12 @@ class Origin:
         return issue if line is None else issue._replace(line=line)
 
 
+_IS_POSITION = re.compile(r"[0-9]{1,9}").fullmatch  # a key may be any text, "²" or five thousand digits, too
+
+
 def _sort_key(issue: Issue) -> tuple[list[tuple[int, str]], str]:
     parts = _NUMBER.split(issue.path)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts], issue.message
+    return [(int(part), "") if _IS_POSITION(part) else (-1, part) for part in parts], issue.message
 
 
 def _kind_name(value: object) -> str:

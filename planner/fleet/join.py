@@ -76,7 +76,7 @@ def is_loopback(address: str) -> bool:
 def split_address(address: str) -> tuple[str | None, int | None]:
     """Split host:port; (None, None) for names like "auto"."""
     host, _, port = address.rpartition(":")
-    return (host, int(port)) if host and port.isdigit() else (None, None)
+    return (host, int(port)) if host and port.isascii() and port.isdigit() and len(port) <= 5 else (None, None)
 
 
 def _has_token(environment: Mapping[str, str]) -> bool:

@@ -154,7 +154,7 @@ def _describe(path: str, inside: PurePosixPath, place: str) -> Member:
 
 
 def _natural_key(member: Member) -> tuple[str, tuple[int, str], tuple[int, int]]:
-    number = int(member.stem) if member.stem.isdigit() else 0
+    number = int(member.stem) if member.stem.isascii() and member.stem.isdigit() else 0
     year, _, month = member.month.partition("-")
     return member.dataset, (number, member.stem), (int(year or 0), int(month or 0))
 

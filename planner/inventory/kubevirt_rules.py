@@ -4,6 +4,7 @@ What is only preferred, spreads over anything but hosts, or depends on objects t
 """
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from planner.inventory.found import Found, FoundRule, Note, RuleKind
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _HOSTNAME = "kubernetes.io/hostname"
+_WHOLE = re.compile(r"-?[0-9]{1,20}")
 MAX_PAIRS = 200
 """Rules of a VM with each of others; more are left out."""
 
@@ -101,8 +103,8 @@ def _matches(expression: Any, labels: Mapping[str, str]) -> bool:
     values = [str(value) for value in _list(expression.get("values"))]
     value = labels.get(key)
     if operator in ("Gt", "Lt"):
-        numbers = [text for text in (value, *values) if text is not None and text.lstrip("-").isdigit()]
-        if len(numbers) != 2 or max(map(len, numbers)) > 20:
+        numbers = [text for text in (value, *values) if text is not None and _WHOLE.fullmatch(text)]
+        if len(numbers) != 2:
             return False
         return int(numbers[0]) > int(numbers[1]) if operator == "Gt" else int(numbers[0]) < int(numbers[1])
     return {

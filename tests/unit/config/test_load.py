@@ -193,3 +193,11 @@ class _Quantities(PlannerConfig.__base__):  # type: ignore[misc]
 def test_quantities_survive_writing_to_the_last_bit(share: float, time: float) -> None:
     spec = _Quantities.model_construct(share=share, time=time)
     assert _Quantities.model_validate(spec.model_dump(mode="json")) == spec
+
+
+@pytest.mark.parametrize("key", ["9" * 5000, "\N{SUPERSCRIPT TWO}"])
+def test_keys_of_odd_digits_are_unknown_keys(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(f"schema_version: 1\nfleet:\n  hosts:\n    '{key}': 1\n    x: 2\n", encoding="utf-8")
+    with pytest.raises(ConfigError):
+        load_config(path)
