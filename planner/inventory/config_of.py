@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from planner.config.check_swap import check_something_can_reclaim
 from planner.config.spec import FidelitySpec, PlannerConfig
 from planner.inventory.assumed_hosts import AssumedHosts
 from planner.inventory.cpu_models import DEFAULT_CPU, cpu_preset
@@ -138,6 +139,10 @@ def _text(
     pages = _pages_per_vm(vms, window)
     if pages > DEFAULT_PAGES_PER_VM:
         config["fidelity"] = {"pages_per_vm": pages}
+    if check_something_can_reclaim(PlannerConfig.model_validate(config)):
+        config["sweep"]["overcommit_ratio"] = [1.0]
+        text = "hosts without swap space, and nothing else takes memory back: the config asks for no overcommit"
+        found.doubts.append(Note(cluster or found.source, text, "set swap_size to see what swap would allow"))
     head = [
         f"# {found.source}{'' if cluster is None else f', cluster {cluster}'}: {n_hosts} hosts, {len(vms)} VMs.",
         "# What was assumed is in import-report.html. Swap devices are not in an inventory: set what your hosts have.",

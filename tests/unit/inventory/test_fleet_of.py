@@ -221,3 +221,12 @@ def test_hosts_whose_reserve_leaves_nothing_are_in_no_config():
     made = make_fleet(found(hosts=[host("esx-a", reserved_bytes=64 * GIB)]))
     assert made.configs == {}
     assert any("leaves nothing of the host's memory" in item.text for item in made.report.doubts)
+
+
+def test_hosts_that_cannot_take_memory_back_are_not_overcommitted(tmp_path):
+    hosts = [host("node-1", swap_bytes=0), host("node-2", swap_bytes=4 * GIB)]
+    told = replace(found(hosts=hosts), hypervisor="kvm")
+    made = make_fleet(told)
+    config, _ = load(made, tmp_path)
+    assert config.sweep.overcommit_ratio == (1.0,)
+    assert any("nothing else takes memory back" in item.text for item in made.report.doubts)
