@@ -11,6 +11,7 @@ import_app = typer.Typer(help="Turn real inventories and traces into a fleet dir
 
 for _command in (
     import_inventory.rvtools,
+    import_inventory.vsphere,
     import_inventory.libvirt,
     import_inventory.proxmox,
     import_inventory.openstack,

@@ -67,6 +67,27 @@ def rvtools(
 
 
 @takes_target
+def vsphere(
+    target: Target,
+    url: Annotated[str, typer.Option(help="vCenter or ESXi host, e.g. https://vcenter.example.org; read-only.")],
+    username: Annotated[str, typer.Option(help="A user with the role Read-only; the password is asked for.")],
+    ca_file: CaFile = None,
+) -> None:
+    """Import a live vCenter or ESXi host (needs pyVmomi: pip install planner[vsphere]).
+
+    The password is taken from VSPHERE_PASSWORD, or asked for. It is not stored.
+    """
+    from planner.inventory.vsphere import read_vsphere
+    from planner.inventory.vsphere_session import Login
+
+    def read(progress: "Progress") -> "Found":
+        password = ask_secret("VSPHERE_PASSWORD", f"Password of {username}")
+        return read_vsphere(Login(url, username, password, ca_file), progress)
+
+    import_inventory(target, read)
+
+
+@takes_target
 def libvirt(
     target: Target,
     sources: Sources = None,

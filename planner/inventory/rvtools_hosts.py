@@ -27,7 +27,7 @@ def read_hosts(tabs: dict[str, Tab], snapshot: Snapshot) -> None:
     if "vHost" in tabs:
         tab = tabs["vHost"]
         for row_idx, values in enumerate(_host_rows(tab)):
-            _add_host(values, tab.row_place(row_idx), snapshot)
+            add_host(values, tab.row_place(row_idx), snapshot)
     known = set(snapshot.hosts)
     _add_clusters_by_vms(snapshot)
     for row in snapshot.rows:
@@ -62,7 +62,8 @@ def _host_rows(tab: Tab) -> list[dict[str, Any]]:
     return [dict(zip(keys, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _add_host(row: dict[str, Any], place: str, snapshot: Snapshot) -> None:
+def add_host(row: dict[str, Any], place: str, snapshot: Snapshot) -> None:
+    """Add a host by its values by our names for the columns."""
     key = row["name"].casefold()
     if key in snapshot.hosts:
         message = f"the host is listed twice, also in {snapshot.hosts[key].place}; the first row counts"
@@ -114,7 +115,7 @@ def read_clusters(tabs: dict[str, Tab], snapshot: Snapshot) -> None:
             "has_admission": tab.flags("has_admission"), "has_drs": tab.flags("has_drs"), "drs": tab.texts("drs"),
         }  # fmt: skip
         for row_idx, values in enumerate(zip(*columns.values(), strict=True)):
-            _add_cluster(dict(zip(columns, values, strict=True)), tab.row_place(row_idx), snapshot)
+            add_cluster(dict(zip(columns, values, strict=True)), tab.row_place(row_idx), snapshot)
     named = [(host.cluster, host.place) for host in snapshot.hosts.values()]
     named += [(row.vm.cluster, row.vm.place) for row in snapshot.rows]
     for name, place in named:
@@ -122,7 +123,8 @@ def read_clusters(tabs: dict[str, Tab], snapshot: Snapshot) -> None:
             snapshot.clusters.setdefault(name.casefold(), FoundCluster(name, place))
 
 
-def _add_cluster(row: dict[str, Any], place: str, snapshot: Snapshot) -> None:
+def add_cluster(row: dict[str, Any], place: str, snapshot: Snapshot) -> None:
+    """Add a cluster by its values by our names for the columns."""
     key = row["name"].casefold()
     if key in snapshot.clusters:
         message = "two clusters have this name; their hosts and VMs are taken for those of one, the first row counts"
@@ -186,10 +188,11 @@ def check_pools(tabs: dict[str, Tab], snapshot: Snapshot) -> None:
             message = "VMs of the pool have compressed memory: their hosts were short of memory"
             snapshot.doubts.append(Note(place, message))
         if row["name"].casefold() != "resources":
-            _check_pool(row, place, snapshot)
+            check_pool(row, place, snapshot)
 
 
-def _check_pool(row: dict[str, Any], place: str, snapshot: Snapshot) -> None:
+def check_pool(row: dict[str, Any], place: str, snapshot: Snapshot) -> None:
+    """Note what a resource pool asks for that is not modelled."""
     limit, configured = row["limit"], row["configured"]
     if limit and (configured is None or limit < configured):
         message = "the pool's memory limit is below what its VMs are given; limits of pools are not modelled"

@@ -51,14 +51,14 @@ def read_vms(tabs: dict[str, Tab], snapshot: Snapshot) -> None:
     kept = []
     for row_idx, row in enumerate(_dicts(columns, len(info))):
         place = info.row_place(row_idx)
-        reason = _left_out(row)
+        reason = left_out(row)
         if reason:
             snapshot.skipped.append(Note(f'{place}, "{row["name"]}"', reason))
         elif row["size"] is None and row["info_size"] is None:
             remedy = 'check "Size MiB" in vMemory and "Memory" in vInfo'
             snapshot.skipped.append(Note(f'{place}, "{row["name"]}"', "VM without a size of memory", remedy))
         else:
-            snapshot.rows.append(_row(row, place, snapshot))
+            snapshot.rows.append(row_of_vm(row, place, snapshot))
             kept.append(row_idx)
     _note_unmatched(tabs, matches.get("vMemory", []), kept, snapshot)
 
@@ -91,7 +91,8 @@ def _dicts(columns: dict[str, list[Any]], n_rows: int) -> list[dict[str, Any]]:
     return [dict(zip(keys, row, strict=True)) for row in rows] if n_rows else []
 
 
-def _left_out(row: dict[str, Any]) -> str | None:
+def left_out(row: dict[str, Any]) -> str | None:
+    """Return why a VM is none that takes memory; None where it is one."""
     if row["template"]:
         return "template"
     if row["placeholder"]:
@@ -100,7 +101,8 @@ def _left_out(row: dict[str, Any]) -> str | None:
     return f"VM whose connection state is {connection}" if connection in _LOST_STATES else None
 
 
-def _row(row: dict[str, Any], place: str, snapshot: Snapshot) -> Row:
+def row_of_vm(row: dict[str, Any], place: str, snapshot: Snapshot) -> Row:
+    """Make a VM of its values by our names for the columns; what is doubtful is noted in the snapshot."""
     power = _POWER.get((row["power"] or "").casefold(), Power.UNKNOWN)
     if row["power"] and power is Power.UNKNOWN:
         snapshot.doubts.append(Note(place, f'power state "{row["power"]}" is not known', "taken as unknown"))

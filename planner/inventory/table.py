@@ -14,6 +14,7 @@ from planner.inventory.series_units import UnitChoice, infer_unit, parse_unit, t
 from planner.inventory.table_files import Block, TableFiles, find_span, lay_out, read_block
 from planner.inventory.vm_tables import TableVm, read_vms
 from planner.units import MAX_BYTES
+from planner.workload.fleet_files import MAX_VCPUS
 from planner.workload.fleet_records import FleetFiles, FleetInfo
 
 
@@ -189,4 +190,9 @@ def _cpu(blocks: list[Block], vms: list[TableVm], span: tuple[int, int, int], wa
         return None
     matrix = lay_out(blocks, [vm.record.name for vm in vms], span)
     matrix *= factor.astype(np.float32)[:, np.newaxis]
+    is_absurd = (matrix < 0) | (matrix > MAX_VCPUS)
+    if is_absurd.any():
+        row = int(np.argmax(is_absurd.any(axis=1)))
+        message = f'VM "{vms[row].record.name}" has {matrix[row][is_absurd[row]][0]:g} busy vCPUs'
+        raise InputError(blocks[0].place, message, f"expected 0 to {MAX_VCPUS}; is the unit right?")
     return matrix

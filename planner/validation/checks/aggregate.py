@@ -46,6 +46,8 @@ def check_aggregate_normal(config: Mapping[str, Any]) -> Computed:
     `correlation`.
     """
     per_gb, rho = config["pages_per_gb"], config["correlation"]
+    if not 0.0 <= rho <= 1.0:
+        raise ValueError(f"a correlation of {rho} is none: expected 0 to 1")
     values = {}
     for n_vms, capacity_gb, n_draws in config["cases"]:
         name = f"{n_vms}_{capacity_gb}"
@@ -53,7 +55,10 @@ def check_aggregate_normal(config: Mapping[str, Any]) -> Computed:
         common = generator.standard_normal(n_draws)
         own = generator.standard_normal((n_vms, n_draws))
         gb = config["mean_gb"] + config["sd_gb"] * (np.sqrt(rho) * common + np.sqrt(1.0 - rho) * own)
-        pages = np.clip(np.rint(per_gb * gb), 0, None).astype(np.int32)
+        drawn = np.rint(per_gb * gb)
+        if not (np.abs(drawn) < 2**31).all():
+            raise ValueError("a draw is no number of pages, or too many: look at mean_gb, sd_gb and pages_per_gb")
+        pages = np.clip(drawn, 0, None).astype(np.int32)
         case = _Case(n_vms, int(pages.max()), round(per_gb * capacity_gb))
         values[f"overflow_{name}"] = float(_overflows(case, pages).mean())
     return Computed(values)
