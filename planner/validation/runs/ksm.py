@@ -145,7 +145,7 @@ def read_ksm_run(folder: Path, name: str) -> KsmRun:
     series = {column: table.numbers(column) - spec.base.get(column, 0.0) for column in gauges}
     series |= {column: _since_start(table, column, spec) for column in _COUNTERS if column in table.columns}
     if "full_scans" in series:
-        table.check_range("full_scans", series["full_scans"], (-_MOST_SCANS, _MOST_SCANS))
+        table.check_range("full_scans", series["full_scans"], (0, _MOST_SCANS))
     if "ksmd_ns" not in series and "ksmd_ticks" in table.columns:
         series["ksmd_ns"] = _since_start(table, "ksmd_ticks", spec) * _NS_PER_TICK
     return KsmRun(name, spec, t_s, series)

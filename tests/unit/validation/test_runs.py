@@ -393,3 +393,9 @@ def test_a_check_whose_draws_hold_too_many_pages_says_so():
     config = {"mean_gb": 4, "sd_gb": 1.5, "correlation": 0.0, "pages_per_gb": 10**6, "seed": 1, "cases": [[100, 9, 10]]}
     with pytest.raises(ValueError, match="more than 500,000,000"):
         check_aggregate_normal(config)
+
+
+def test_scans_that_run_backwards_are_refused(tmp_path):
+    put_ksm(tmp_path, table="t,pages_shared,pages_sharing,full_scans\n0,0,0,5\n1,0,0,3\n")
+    with pytest.raises(InputError, match=r"line 3, column full_scans: -2 makes no sense"):
+        read_ksm_run(tmp_path, "one")
