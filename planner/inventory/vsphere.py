@@ -223,17 +223,18 @@ def _rules(
     groups = {group.name: group for group in getattr(config, "group", None) or ()}
     found = []
     for rule in getattr(config, "rule", None) or ():
-        place = f'cluster "{values["name"]}", rule "{rule.name}"'
+        name = str(rule.name or rule.key)
+        place = f'cluster "{values["name"]}", rule "{name}"'
         if not rule.enabled:
             snapshot.skipped.append(Note(place, "rule that is switched off"))
         elif isinstance(rule, vim.cluster.AffinityRuleSpec):
-            found.append(FoundRule(RuleKind.TOGETHER, rule.name, place, _names(rule.vm, vms)))
+            found.append(FoundRule(RuleKind.TOGETHER, name, place, _names(rule.vm, vms)))
         elif isinstance(rule, vim.cluster.AntiAffinityRuleSpec):
-            found.append(FoundRule(RuleKind.APART, rule.name, place, _names(rule.vm, vms)))
+            found.append(FoundRule(RuleKind.APART, name, place, _names(rule.vm, vms)))
         elif isinstance(rule, vim.cluster.VmHostRuleInfo) and rule.mandatory and rule.affineHostGroupName:
             its_vms = _names(getattr(groups.get(rule.vmGroupName), "vm", None), vms)
             its_hosts = _names(getattr(groups.get(rule.affineHostGroupName), "host", None), hosts)
-            found.append(FoundRule(RuleKind.MUST_RUN_ON, rule.name, place, its_vms, its_hosts))
+            found.append(FoundRule(RuleKind.MUST_RUN_ON, name, place, its_vms, its_hosts))
         else:
             text = "the rule is a wish, or of a kind that is not modelled; it is not used"
             snapshot.skipped.append(Note(place, text, "write it into the config"))
