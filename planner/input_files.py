@@ -5,13 +5,16 @@ one byte after the most that such a file may sensibly hold.
 """
 
 import json
+import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from planner.errors import InputError
 from planner.units import MIB, format_bytes
 
+_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 MAX_JSON_BYTES = 64 * MIB
 """A summary of 10,000 scenarios is half of this. Read in, JSON takes up to twenty times its size."""
 
@@ -74,10 +77,25 @@ def read_json(path: Path, again: str, most_bytes: int = MAX_JSON_BYTES) -> Any:
     """
     check_regular(path, again)
     try:
-        return json.loads(read_text(path, most_bytes))
+        return loads_json(read_text(path, most_bytes))
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise InputError(str(path), f"cannot be read as JSON: {reason}", again) from None
+
+
+def loads_json(text: str | bytes, pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """Turn JSON into values, without half characters: no name that is written as UTF-8 may have one.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        It is broken, or nested too deeply.
+    """
+    values = json.loads(text, object_pairs_hook=pairs_hook)
+    whole = text if isinstance(text, bytes) else text.encode()
+    if _HALF_CHARACTER.search(whole):
+        json.dumps(values, ensure_ascii=False).encode()
+    return values
 
 
 def check_regular(path: Path, again: str) -> None:

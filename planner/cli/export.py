@@ -89,8 +89,8 @@ def _write(run_dir: Path, partial: Path, kind: Kind, vms: WhichVms) -> None:
     except (PlannerError, MemoryError, OSError):
         raise
     except Exception as error:  # every file was of the right kind, and some value in it is not
-        kind = "" if isinstance(error, Warning) else f"{type(error).__name__}: "
-        message = f"holds something that the planner does not write ({kind}{error})"
+        what = "" if isinstance(error, Warning) else f"{type(error).__name__}: "
+        message = f"holds something that the planner does not write ({what}{error})"
         hint = "run it again; if nobody changed the files, please report it (-v shows where)"
         raise InputError(str(run_dir), message, hint) from error
 

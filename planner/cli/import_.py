@@ -17,6 +17,8 @@ for _command in (
     import_inventory.openstack,
     import_inventory.kubevirt,
     import_inventory.prometheus,
+    import_inventory.azure,
+    import_inventory.google,
     import_traces.gwa,
     import_traces.table,
 ):

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from planner.cli.import_target import Read, Target, ask_secret, check_one_of, import_inventory, takes_target
+from planner.cli.import_target import (
+    Read,
+    Target,
+    ask_secret,
+    check_one_of,
+    import_inventory,
+    memory_bytes,
+    takes_target,
+)
 from planner.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,6 +93,43 @@ def vsphere(
         return read_vsphere(Login(url, username, password, ca_file), progress)
 
     import_inventory(target, read)
+
+
+TraceSources = Annotated[
+    list[Path], typer.Argument(metavar="SOURCE...", help="CSV files, plain or .gz, or directories of them.")
+]
+
+
+@takes_target
+def azure(
+    sources: TraceSources,
+    target: Target,
+    at: Annotated[float | None, typer.Option(help="Moment, s since the trace began; default: most VMs run.")] = None,
+    largest_memory: Annotated[
+        str | None, typer.Option(help='Memory of VMs in the open bucket, e.g. "128 GiB"; else they are left out.')
+    ] = None,
+) -> None:
+    """Import the VM table of the Azure Public Dataset (V1, V2): the VMs of a moment; their demand is drawn."""
+    from planner.inventory.azure import read_azure
+
+    largest_bytes = memory_bytes("--largest-memory", largest_memory)
+    import_inventory(target, lambda progress: read_azure(sources, at, largest_bytes, progress))
+
+
+@takes_target
+def google(
+    sources: TraceSources,
+    target: Target,
+    machine_memory: Annotated[
+        str, typer.Option(help='Memory of the largest machine, e.g. "256 GiB": 1.0 in the trace.')
+    ],
+    at: Annotated[float | None, typer.Option(help="Moment, s of the trace's time; default: its first usage.")] = None,
+) -> None:
+    """Import Google's cluster data (2011, 2019 as CSV): the tasks of a moment as VMs; their demand is drawn."""
+    from planner.inventory.google import read_google
+
+    machine_bytes = memory_bytes("--machine-memory", machine_memory) or 0
+    import_inventory(target, lambda progress: read_google(sources, machine_bytes, at, progress))
 
 
 @takes_target

@@ -41,17 +41,17 @@ class Target(NamedTuple):
         """Return what is added to what is found. Raises InputError where the memory is none."""
         from planner.inventory.fleet_of import FleetOptions
 
-        return FleetOptions(self.groups, host_memory_bytes(self.host_memory), self.host_cores)
+        return FleetOptions(self.groups, memory_bytes("--host-memory", self.host_memory), self.host_cores)
 
 
-def host_memory_bytes(text: str | None) -> int | None:
-    """Return the memory given by --host-memory. Raises InputError where it is none."""
+def memory_bytes(option: str, text: str | None) -> int | None:
+    """Return the memory given by an option. Raises InputError where it is none."""
     from planner.units import parse_bytes
 
     try:
         return None if text is None else parse_bytes(text)
     except ValueError as error:
-        raise InputError("--host-memory", str(error)) from error
+        raise InputError(option, str(error)) from error
 
 
 def takes_target(command: Callable[..., None]) -> Callable[..., None]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from planner.cli.import_target import host_memory_bytes, write_imported
+from planner.cli.import_target import memory_bytes, write_imported
 
 if TYPE_CHECKING:
     from planner.inventory.progress import Progress
@@ -75,7 +75,7 @@ def _import(out: Path, force: bool, hosts: tuple[Any, ...], load: Callable[["Pro
     from planner.workload.fleet_files import check_target
 
     host_memory, host_cores, hypervisor = hosts
-    assumed = AssumedHosts.stated(hypervisor, host_memory_bytes(host_memory), host_cores)
+    assumed = AssumedHosts.stated(hypervisor, memory_bytes("--host-memory", host_memory), host_cores)
     check_target(out, force)
     write_imported(out, force, of_traces(load(ShowFiles()), assumed))
 

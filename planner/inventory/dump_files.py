@@ -6,7 +6,6 @@ and, with a mark, UTF-16, as PowerShell writes it. Knows nothing of any hypervis
 
 import codecs
 import io
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.ElementTree import iterparse
 
 from planner.errors import InputError
-from planner.input_files import check_regular, read_bytes
+from planner.input_files import check_regular, loads_json, read_bytes
 from planner.inventory.found import Note
 from planner.inventory.progress import Progress
 from planner.units import GIB, MIB, format_bytes
@@ -32,7 +31,6 @@ MAX_XML_DEPTH = 50
 MAX_XML_ELEMENTS = 2_000_000
 _AGAIN = "export it again"
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 _XML_TYPE = re.compile(r"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 _XML_DECLARATION = re.compile(r"<\?xml[^>]{0,200}\?>")
 
@@ -112,10 +110,7 @@ def read_dumps(sources: Sequence[Path], skipped: list[Note], progress: Progress)
 def parse_json(dump: Dump) -> Any:
     """Turn the text of a file into values. Raises InputError where it is broken or a key is there twice."""
     try:
-        values = json.loads(dump.text, object_pairs_hook=_unique)
-        if _HALF_CHARACTER.search(dump.text):
-            json.dumps(values, ensure_ascii=False).encode()  # fails on half a character, which no name may have
-        return values
+        return loads_json(dump.text, _unique)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise InputError(dump.place, f"cannot be read as JSON: {reason}", f"is it cut off? {_AGAIN}") from None

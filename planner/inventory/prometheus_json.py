@@ -1,6 +1,5 @@
 """Parse what Prometheus' HTTP API answers to queries: range and instant results, of files or of a live server."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from planner.errors import InputError
-from planner.input_files import read_json
+from planner.input_files import loads_json, read_json
 from planner.inventory.found import Note
 from planner.inventory.grid import check_times
 from planner.units import MIB
@@ -75,7 +74,7 @@ def read_answers(path: Path) -> Parsed:
 def parse_text(text: bytes, place: str, metric: str) -> Parsed:
     """Parse one answer of the HTTP API to a query of one metric. Raises InputError."""
     try:
-        loaded = json.loads(text)
+        loaded = loads_json(text)
     except (ValueError, RecursionError):
         raise InputError(place, "answers no JSON", "is it the address of a Prometheus server?") from None
     return parse_answer(loaded, place, metric)

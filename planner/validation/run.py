@@ -1,6 +1,7 @@
 """Run targets: each check once, each expected quantity a row. A check that fails is a failed row, the others go on."""
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -114,7 +115,9 @@ def run_targets(
 def run_target(target: Target, check: Check) -> Outcome:
     """Run one target. Never raises for what the check does."""
     try:
-        computed = check(target.config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)  # of values that no number holds: they are no result
+            computed = check(target.config)
     except Exception as error:  # a check that fails is a row in the table, not the end of it
         message = _describe_failure(error, target.config)
         rows = (Row(target, name, expected, None, message) for name, expected in target.expected.items())
