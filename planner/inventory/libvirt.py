@@ -11,16 +11,18 @@ from typing import Any, NamedTuple
 
 from planner.errors import InputError
 from planner.inventory.dump_files import Dump, parse_json, parse_xml, read_dumps
-from planner.inventory.dump_values import MAX_TEXT
+from planner.inventory.dump_values import MAX_TEXT, Values
 from planner.inventory.found import Found, Note
 from planner.inventory.libvirt_places import HostPlaces, own_name
-from planner.inventory.libvirt_records import LibvirtDump, VmStats, fill_found
+from planner.inventory.libvirt_records import MAX_CLOCK_S, LibvirtDump, VmStats, fill_found
 from planner.inventory.libvirt_text import HOST_KEYS, DomainValues, VirshText, memory_stat_key, parse_virsh
 from planner.inventory.libvirt_xml import DomainXml, find_domains, read_domain
+from planner.inventory.moments import check_one_moment
 from planner.inventory.progress import Progress, no_progress
 
 _EXPECTED = "expected virsh domstats, dommemstat, nodeinfo, nodememstats or dumpxml"
 _NO_DOMAINS = ("host", "hostname", "nodeinfo", "nodememstats", "node")
+_CLOCK = "balloon.last-update"
 _NAMES = ("name", "domain", "Domain", "dom")
 
 
@@ -200,6 +202,10 @@ def _add_stats(
     if key not in stats:
         stats[key] = VmStats(place, dict(domain.values))
         return
+    check_one_moment(
+        (stats[key].place, Values(stats[key].values, place, found.doubts).whole(_CLOCK, most=MAX_CLOCK_S)),
+        (place, Values(domain.values, place, found.doubts).whole(_CLOCK, most=MAX_CLOCK_S)),
+    )
     new = {name: value for name, value in domain.values.items() if name not in stats[key].values}
     if not new:
         found.skipped.append(Note(f"{place}, line {domain.line}", "the VM is there twice; the first is used"))

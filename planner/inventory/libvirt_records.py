@@ -10,6 +10,7 @@ from planner.inventory.suspicions import find_suspicions
 from planner.units import KIB
 
 MAX_CORES = 65_536
+MAX_CLOCK_S = 2**62
 # virDomainState: running, blocked, paused, in shutdown, shut off, crashed, suspended by the guest.
 _POWER = {
     1: Power.ON, 2: Power.ON, 3: Power.SUSPENDED, 4: Power.ON, 5: Power.OFF, 6: Power.OFF, 7: Power.SUSPENDED,
@@ -158,7 +159,7 @@ def _note_pinned(xml: DomainXml, found: Found) -> bool:
 def _guest(values: Values, power: Power, xml: DomainXml | None, found: Found) -> tuple[int | None, bool | None]:
     """Tell what the guest uses by its own account [bytes], and whether its balloon driver works; None is unknown."""
     has_driver = xml.has_balloon_driver if xml else None
-    updated = values.whole("balloon.last-update", most=2**62)
+    updated = values.whole("balloon.last-update", most=MAX_CLOCK_S)
     available = values.memory("balloon.available", unit_bytes=KIB)
     if power is not Power.ON:
         return None, False if has_driver is False else None

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 import requests
 
 from planner.errors import InputError
+from planner.inventory.http_body import TooLargeError, read_body
 from planner.inventory.prometheus_json import MAX_JSON_BYTES, Parsed, parse_text
 from planner.units import format_bytes
 
 MOST_POINTS = 11_000
 """Prometheus refuses a query of more points per series."""
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,9 @@ class PrometheusServer:
                 stream=True,
                 allow_redirects=False,
             ) as answer:
-                body = _read(answer)
+                body = read_body(answer, MAX_JSON_BYTES)
+        except TooLargeError:
+            raise _Refused(f"answers more than {format_bytes(MAX_JSON_BYTES)}") from None
         except requests.exceptions.SSLError:
             raise InputError(place, "its certificate is not trusted", "name its authority's file") from None
         except requests.exceptions.Timeout:
@@ -164,15 +166,6 @@ class PrometheusServer:
             raise InputError(place, f"cannot be reached ({type(error).__name__})", "is the address right?") from None
         _check_status(answer.status_code, body, place)
         return body
-
-
-def _read(answer: requests.Response) -> bytes:
-    body = bytearray()
-    for chunk in answer.iter_content(_CHUNK_BYTES):
-        body += chunk
-        if len(body) > MAX_JSON_BYTES:
-            raise _Refused(f"answers more than {format_bytes(MAX_JSON_BYTES)}")
-    return bytes(body)
 
 
 def _check_status(status: int, body: bytes, place: str) -> None:

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 from planner.errors import InputError
 from planner.inventory.dump_files import parse_json, read_dumps
+from planner.inventory.dump_values import Values
 from planner.inventory.found import Found, Note
+from planner.inventory.moments import check_one_moment
 from planner.inventory.progress import Progress, no_progress
 from planner.inventory.proxmox_records import ProxmoxDump, fill_found
 
@@ -163,6 +165,11 @@ def _add_vm(answer: Answer, vmid: Any, into: dict[str, tuple[str, Mapping[str, A
         found.skipped.append(Note(answer.place, "it is not known which VM the file is of", remedy))
         return 0
     if known in into:
+        place, data, _ = into[known]
+        check_one_moment(
+            (place, Values(data, place, found.doubts).whole("uptime")),
+            (answer.place, Values(answer.data, answer.place, found.doubts).whole("uptime")),
+        )
         found.skipped.append(Note(answer.place, "the VM is there twice; the first is used"))
         return 0
     node = re.search(r"nodes/([^/]+)/", answer.path)

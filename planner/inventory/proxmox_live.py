@@ -13,6 +13,7 @@ import requests
 
 from planner.errors import InputError
 from planner.inventory.found import Found, Note
+from planner.inventory.http_body import TooLargeError, read_body
 from planner.inventory.progress import Progress, no_progress
 from planner.inventory.proxmox import Answer, fill_from_answers
 from planner.units import MIB, format_bytes
@@ -22,7 +23,6 @@ TIMEOUT_S = (10.0, 60.0)
 MAX_ANSWER_BYTES = 128 * MIB
 MAX_FAILURES = 20
 """Answers that fail one after the other before reading is given up: the server is gone."""
-_CHUNK_BYTES = 1 * MIB
 _OPTIONAL = ("/cluster/status", "/cluster/ha/rules", "/cluster/ha/groups", "/cluster/ha/resources")
 _ROLE = "give the token the role PVEAuditor on /"
 
@@ -61,7 +61,9 @@ class _Api:
         try:
             with self._session.get(address, timeout=TIMEOUT_S, stream=True, allow_redirects=False) as response:
                 self._check_status(response, address)
-                return json.loads(self._body(response))["data"]
+                return json.loads(read_body(response, MAX_ANSWER_BYTES))["data"]
+        except TooLargeError:
+            raise _FailedError(f"the answer is larger than {format_bytes(MAX_ANSWER_BYTES)}") from None
         except requests.exceptions.SSLError:
             hint = "name the file of the CA that signed it"
             raise InputError(address, "the certificate of the server is not trusted", hint) from None
@@ -79,15 +81,6 @@ class _Api:
             raise _FailedError(f"no permission (403); {_ROLE}")
         if response.status_code != 200:
             raise _FailedError(f"the server answers {response.status_code}")
-
-    @staticmethod
-    def _body(response: requests.Response) -> bytes:
-        body = bytearray()
-        for chunk in response.iter_content(_CHUNK_BYTES):
-            body += chunk
-            if len(body) > MAX_ANSWER_BYTES:
-                raise _FailedError(f"the answer is larger than {format_bytes(MAX_ANSWER_BYTES)}")
-        return bytes(body)
 
 
 def read_proxmox_live(

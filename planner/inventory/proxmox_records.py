@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from planner.errors import InputError
 from planner.inventory.dump_values import Values
 from planner.inventory.found import Found, FoundCluster, FoundHost, FoundVm, Note, Power
+from planner.inventory.moments import check_one_moment
 from planner.inventory.proxmox_rules import find_rules
 from planner.inventory.suspicions import PRESSURE_FRACTION, find_suspicions
 from planner.units import MIB, format_bytes
@@ -21,7 +22,8 @@ Record = tuple[str, Mapping[str, Any]]
 _ASSUMPTIONS = (
     "Memory that a guest uses is Proxmox' own figure, with the guest's page cache.",
     "Memory consumed is Proxmox' view from the host (memhost), at most the VM's memory: the rest is overhead.",
-    "The least that Proxmox balloons a VM to is read as its reservation.",
+    "The least that Proxmox balloons a VM to is read as its reservation: it is ballooned no further, as on Proxmox, "
+    "and is not swapped out either, although Proxmox promises that to no VM.",
     "Proxmox balloons only VMs with a minimum below their memory and with shares: the others count as without a "
     "balloon driver.",
     "Active memory is unknown: Proxmox has no such figure.",
@@ -100,6 +102,8 @@ def _merge_guests(dump: ProxmoxDump, found: Found) -> list[_Guest]:
         if first[1].get("name") != item.get("name"):
             message = f"number {number} is another VM than in {first[0]}"
             raise InputError(place, message, "are these two clusters? Import one at a time")
+        clocks = [(at, Values(raw, at, found.doubts).whole("uptime")) for at, raw in (first, (place, item))]
+        check_one_moment(*clocks)
         found.skipped.append(Note(place, "the VM is there twice; the first is used"))
     nothing: Mapping[str, Any] = {}
     guests = []
@@ -188,14 +192,17 @@ def _power(guest: _Guest) -> Power:
 
 
 def _balloon(guest: _Guest, configured: int | None) -> tuple[bool | None, int | None]:
-    """Tell whether Proxmox would balloon the VM, and down to what [bytes]; None is unknown."""
+    """Tell whether Proxmox would balloon the VM, and down to what [bytes]; None is unknown, or no such bound.
+
+    Without ballooning the minimum does nothing: it is neither admission nor protection from swap.
+    """
     status, config = guest.status, guest.config
     if not status.raw and not config.raw:
         return None, None
     minimum = status.memory("balloon_min") or config.memory("balloon", unit_bytes=MIB)
     shares = config.whole("shares") if config.raw.get("shares") is not None else status.whole("shares")
     if not minimum or shares == 0 or (configured is not None and minimum >= configured):
-        return False, minimum or None
+        return False, None
     return True, minimum
 
 

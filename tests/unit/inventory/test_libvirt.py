@@ -304,3 +304,15 @@ def test_missing_source(tmp_path):
         read_libvirt([tmp_path / "none"])
     with pytest.raises(InputError, match="no files to read"):
         read_libvirt([tmp_path])
+
+
+@pytest.mark.parametrize(("later_s", "is_refused"), [(3_600, False), (3_601, True), (-7_200, True)])
+def test_dumps_of_two_moments_are_refused(tmp_path, later_s, is_refused):
+    stats = "Domain: 'a'\n  balloon.maximum=1024\n  balloon.last-update={}\n"
+    write(tmp_path, kvm_01__txt=stats.format(1_700_000_000) + stats.format(1_700_000_000 + later_s))
+    if not is_refused:
+        assert len(read_libvirt([tmp_path]).vms) == 1
+        return
+    with pytest.raises(InputError, match=r"is of another moment than .*the same VM's clock is") as caught:
+        read_libvirt([tmp_path])
+    assert "domain a" in caught.value.place

@@ -215,3 +215,37 @@ def test_node_and_vm_fixtures(tmp_path):
     assert (vms["matt"].ballooned_bytes, vms["matt"].vcpus, vms["matt"].host) == (0, 8, "node1")
     sizes = {host.name: host.memory_bytes for host in found.hosts}
     assert sizes == {"node1": 8589934592, "node2": 17179869184, "node3": 16668868608, "node4": 65919561728}
+
+
+def test_a_minimum_bounds_ballooning_only_where_proxmox_balloons(tmp_path):
+    write(tmp_path / "resources.json", NODES + GUESTS)
+    # Web is ballooned down to 2 of its 8 GiB. Db has the minimum at its memory, off has no shares: none is ballooned.
+    write(tmp_path / "100.json", {"digest": "a", "memory": 8192, "balloon": 2048})
+    write(tmp_path / "101.json", {"digest": "b", "memory": 4096, "balloon": 4096})
+    write(tmp_path / "102.json", {"digest": "c", "memory": 2048, "balloon": 1024, "shares": 0})
+    found = read_proxmox([tmp_path])
+    assert [(vm.name, vm.reservation_bytes, vm.has_balloon_driver) for vm in found.vms] == [
+        ("web", 2 * GIB, True), ("db", None, False), ("off", None, False),
+    ]  # fmt: skip
+    assert any("not swapped out either" in text for text in found.assumptions)
+
+
+@pytest.mark.parametrize("folder", ["", "nodes/pve-1/qemu/100/"])
+@pytest.mark.parametrize(("second_s", "direction"), [(93_600, "24.0 h ahead"), (0, None), (10_800, None)])
+def test_dumps_of_two_moments_are_refused(tmp_path, folder, second_s, direction):
+    name, first = ("status.json", STATUS) if folder else ("list.json", GUESTS[0])
+
+    def content(uptime_s):
+        item = {**first, "uptime": uptime_s}
+        return item if folder else [*NODES, item]
+
+    # 7,200 s, then 86,400 s later; 0 is a VM that is off; 3,600 s later is just of one collection.
+    write(tmp_path / "a" / folder / name, content(7_200))
+    write(tmp_path / "b" / folder / name, content(second_s))
+    if direction is None:
+        assert len(read_proxmox([tmp_path]).vms) == 1
+        return
+    with pytest.raises(InputError, match=f"is of another moment than .*a/.* {direction}") as caught:
+        read_proxmox([tmp_path])
+    assert "b/" in caught.value.place
+    assert "one moment at a time" in caught.value.hint
