@@ -22,16 +22,19 @@ API_VERSION = "vim.version.version11"
 PAGE_OBJECTS = 1000
 MAX_OBJECTS = 500_000
 """Objects of a vCenter that are read; its own maximum is a tenth."""
-_STEPS = (
-    ("Folder", "childEntity"),
-    ("Datacenter", "hostFolder"),
-    ("Datacenter", "vmFolder"),
-    ("ComputeResource", "host"),
-    ("ComputeResource", "resourcePool"),
-    ("ResourcePool", "resourcePool"),
-    ("ResourcePool", "vm"),
-    ("VirtualApp", "vm"),
-)
+_STEPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "folders": ("Folder", "childEntity", ("folders", "host folder", "VM folder")),
+    "host folder": ("Datacenter", "hostFolder", ("host folders",)),
+    "host folders": ("Folder", "childEntity", ("host folders", "hosts", "root pool")),
+    "hosts": ("ComputeResource", "host", ()),
+    "root pool": ("ComputeResource", "resourcePool", ("pools", "VMs")),
+    "pools": ("ResourcePool", "resourcePool", ("pools", "VMs")),
+    "VMs": ("ResourcePool", "vm", ()),
+    "VM folder": ("Datacenter", "vmFolder", ("VM folders",)),
+    "VM folders": ("Folder", "childEntity", ("VM folders",)),
+}
+"""Name of a step to the type it is from, the property it follows, and the steps after it. A vApp is a pool. None leads
+back, so that no server goes in circles: simulators follow properties by name, and a VM names its pool, too."""
 
 
 class Login(NamedTuple):
@@ -136,12 +139,13 @@ def retrieve(content: Any, wanted: Mapping[str, Sequence[str]]) -> dict[str, lis
     from pyVmomi import vim, vmodl
 
     query = vmodl.query.PropertyCollector
-    names = [f"{kind}.{path}" for kind, path in _STEPS]
-    every = [query.SelectionSpec(name=name) for name in names]
     steps = [
-        query.TraversalSpec(name=name, type=getattr(vim, kind), path=path, skip=False, selectSet=every)
-        for name, (kind, path) in zip(names, _STEPS, strict=True)
-    ]
+        query.TraversalSpec(
+            name=name, type=getattr(vim, kind), path=path, skip=False,
+            selectSet=[query.SelectionSpec(name=after) for after in later],
+        )
+        for name, (kind, path, later) in _STEPS.items()
+    ]  # fmt: skip
     start = query.ObjectSpec(obj=content.rootFolder, skip=False, selectSet=steps)
     properties = [query.PropertySpec(type=getattr(vim, kind), pathSet=list(paths)) for kind, paths in wanted.items()]
     collector = content.propertyCollector

@@ -1,4 +1,8 @@
-"""A live vCenter, by a stand-in that speaks its protocol: values by hand, nothing but reading, failures in words."""
+"""A live vCenter, by a stand-in that speaks its protocol: values by hand, nothing but reading, failures in words.
+
+The stand-in takes the traversal for granted. It was tried on govmomi's simulator: on Debian, unpack the packages
+golang-github-vmware-govmomi-dev and golang-go, and build a main that serves simulator.VPX() on the loopback interface.
+"""
 
 import subprocess
 import sys
@@ -19,7 +23,7 @@ from planner.errors import InputError
 from planner.inventory.found import Power, RuleKind
 from planner.inventory.rvtools import read_rvtools
 from planner.inventory.vsphere import read_vsphere
-from planner.inventory.vsphere_session import Login
+from planner.inventory.vsphere_session import _STEPS, Login
 from planner.units import GIB, MIB
 
 ROOT, POOL = vim.ResourcePool("resgroup-1"), vim.ResourcePool("resgroup-2")
@@ -163,6 +167,31 @@ def test_rules():
         (RuleKind.MUST_RUN_ON, ("web-1",), ("esx-2",)),
     ]
     assert len([text for text in texts(found.skipped) if "rule" in text]) == 2
+
+
+def test_the_traversal_reaches_all_and_ends_on_servers_that_do_not_check_types():
+    tree = {
+        "root": {"childEntity": ["folder"]}, "folder": {"childEntity": ["dc"]},
+        "dc": {"hostFolder": ["host-dir"], "vmFolder": ["vm-dir"]},
+        "host-dir": {"childEntity": ["host-sub"]}, "host-sub": {"childEntity": ["cluster"]},
+        "cluster": {"host": ["host"], "resourcePool": ["root-pool"]}, "root-pool": {"resourcePool": ["pool"]},
+        "pool": {"resourcePool": ["vapp"], "vm": ["vm"]}, "vapp": {"vm": ["vm-of-vapp"]},
+        "vm-dir": {"childEntity": ["vm-sub", "vm"]}, "vm-sub": {"childEntity": ["template"]},
+        # The ways back.
+        "vm": {"resourcePool": ["pool"], "host": ["host"]}, "host": {"vm": ["vm"], "parent": ["cluster"]},
+    }  # fmt: skip
+    seen = set()
+
+    def walk(item, steps, depth):
+        assert depth < 20
+        for name in steps:
+            _, path, later = _STEPS[name]
+            for reached in tree.get(item, {}).get(path, []):
+                seen.add(reached)
+                walk(reached, later, depth + 1)
+
+    walk("root", list(_STEPS), 0)
+    assert seen == {reached for paths in tree.values() for many in paths.values() for reached in many}
 
 
 def test_ten_thousand_vms_are_eleven_requests():
