@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-COMMANDS = {"sweep", "host", "whatif", "report", "import", "check", "schema", "validate", "calibrate"}
+COMMANDS = {"sweep", "host", "whatif", "report", "import", "export", "check", "schema", "validate", "calibrate"}
 
 
 def page_id(path: Path) -> str:
