@@ -62,6 +62,7 @@ class ExperimentRun:
     """
 
     def __init__(self, experiment: Experiment) -> None:
+        _check_pages(experiment)
         problem, n_ticks = experiment.problem, experiment.granted.shape[1]
         names = experiment.vms.names
         self.stack: Stack = _build(experiment)
@@ -87,6 +88,18 @@ class ExperimentRun:
     def run_all(self) -> None:
         """Simulate all ticks in one compiled call: a Python step for each costs more than many a run."""
         simulate_ticks(self.stack, self.costs, self._table, self.out, (0, self._n_ticks))
+
+
+def _check_pages(experiment: Experiment) -> None:
+    """Refuse pages that a VM does not have: kernels do not look at bounds. Raises ValueError."""
+    n_pages = np.diff(experiment.pages.start)
+    most = experiment.granted.max(axis=1, initial=0)
+    if (most > n_pages).any():
+        row = int(np.argmax(most > n_pages))
+        raise ValueError(f"VM {row} is granted {most[row]:,} pages and has {n_pages[row]:,}")
+    for row, touches in enumerate(experiment.touches):
+        if touches.page.size and not 0 <= touches.page.min() <= touches.page.max() < n_pages[row]:
+            raise ValueError(f"VM {row} touches pages beyond its {n_pages[row]:,}")
 
 
 def _build(experiment: Experiment) -> Stack:

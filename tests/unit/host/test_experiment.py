@@ -1,6 +1,9 @@
 """An experiment plays exactly the contents and touches that it is given."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from planner.config.catalog import load_hypervisor_preset
 from planner.config.hypervisor import HypervisorSpec
@@ -68,3 +71,13 @@ def test_equal_pages_are_shared_and_no_others():
 def test_kernel_columns_are_those_of_the_schema():
     names = [column.name.removesuffix("_bytes") for column in TIMELINE_COLUMNS]
     assert tuple(names) == timeline.COLUMNS
+
+
+def test_pages_that_a_vm_does_not_have_are_refused():
+    experiment = make_experiment()
+    more = experiment.granted + np.array([[0], [1]], dtype=np.int32)
+    with pytest.raises(ValueError, match="VM 1 is granted 17 pages and has 16"):
+        ExperimentRun(replace(experiment, granted=more))
+    touches = VmTouches(np.array([16], np.int32), np.ones(N_TICKS + 1, np.int64))
+    with pytest.raises(ValueError, match="VM 0 touches pages beyond its 16"):
+        ExperimentRun(replace(experiment, touches=(touches, experiment.touches[1])))
